@@ -1,0 +1,106 @@
+// Lane: one native SIMD register of doubles, and madd, the only multiply-add in this library.
+//
+// Kernels are compiled with -ffp-contract=off: left to the compiler, contraction differs between a
+// vector loop and its scalar remainder, and with it the last bit of a result. madd() is fused exactly
+// where the instruction set has a fused multiply-add, in scalars and lanes alike.
+#pragma once
+
+#include "loopcore/types.hpp"
+
+#if defined(__AVX512F__) || (defined(__AVX__) && defined(__FMA__))
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace loopcore {
+
+#if defined(__AVX512F__)
+inline constexpr Index lane_width = 8;
+#elif defined(__AVX__) && defined(__FMA__)
+inline constexpr Index lane_width = 4;
+#elif defined(__GNUC__)
+inline constexpr Index lane_width = 2;
+#else
+inline constexpr Index lane_width = 1;
+#endif
+
+/// a·b + c, rounded once where the instruction set can.
+inline double madd(double a, double b, double c) {
+#if defined(__FMA__) || defined(__aarch64__)
+  return __builtin_fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+struct Lane {
+  static constexpr Index width = lane_width;
+
+#if defined(__GNUC__)
+  using Register = double __attribute__((vector_size(width * sizeof(double))));
+  // The same register at a double's alignment, for loads and stores at any element.
+  using Unaligned = double
+      __attribute__((vector_size(width * sizeof(double)), aligned(alignof(double)), may_alias));
+#else
+  using Register = double;
+  using Unaligned = double;
+#endif
+  Register value;
+
+  static Lane zero() { return {Register{}}; }
+  static Lane broadcast(double x) { return {x - Register{}}; }  // x − 0 keeps the sign of −0
+  static Lane load(const double* from) { return {*reinterpret_cast<const Unaligned*>(from)}; }
+  void store(double* to) const { *reinterpret_cast<Unaligned*>(to) = value; }
+
+  /// The first `count` elements, zeros after them where there are fewer than a lane; reads nothing
+  /// beyond them.
+  static Lane load_first(const double* from, Index count) {
+    if (count >= width) return load(from);
+    alignas(sizeof(Register)) double elements[width] = {};
+    for (Index k = 0; k < count; ++k) elements[k] = from[k];
+    return load(elements);
+  }
+
+  /// The sum of all elements, pair by pair.
+  double sum() const {
+    double elements[width];
+    store(elements);
+    for (Index half = width / 2; half > 0; half /= 2) {
+      for (Index k = 0; k < half; ++k) elements[k] += elements[k + half];
+    }
+    return elements[0];
+  }
+
+  friend Lane operator+(Lane a, Lane b) { return {a.value + b.value}; }
+  friend Lane operator-(Lane a, Lane b) { return {a.value - b.value}; }
+};
+
+inline Lane madd(Lane a, Lane b, Lane c) {
+#if defined(__AVX512F__)
+  return {_mm512_fmadd_pd(a.value, b.value, c.value)};
+#elif defined(__AVX__) && defined(__FMA__)
+  return {_mm256_fmadd_pd(a.value, b.value, c.value)};
+#elif defined(__aarch64__)
+  return {vfmaq_f64(c.value, a.value, b.value)};
+#else
+  return {a.value * b.value + c.value};
+#endif
+}
+
+/// total ← total + term, and into `carry` what rounding lost (Knuth's two-sum). A long sum of equal
+/// terms drifts by their number, for each is rounded the same way; with the carry it does not.
+template <class Value>
+void add_with_carry(Value term, Value& total, Value& carry) {
+  const Value sum = total + term;
+  const Value added = sum - total;
+  carry = carry + ((total - (sum - added)) + (term - added));
+  total = sum;
+}
+
+/// The next multiple of the lane width.
+inline constexpr Index padded(Index count) {
+  return (count + lane_width - 1) / lane_width * lane_width;
+}
+
+}  // namespace loopcore

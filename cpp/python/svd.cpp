@@ -1,0 +1,3 @@
+#include <Eigen/SVD>
+
+template class Eigen::BDCSVD<Eigen::MatrixXd>;

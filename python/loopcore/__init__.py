@@ -1,0 +1,30 @@
+"""Looped Transformers doing gradient descent in context (arXiv 2410.11268)."""
+
+from importlib.metadata import version as _version
+
+from loopcore import reference as reference
+from loopcore._error_bound import error_bound as error_bound
+from loopcore._native import core as _core
+from loopcore._spectrum import Spectrum as Spectrum
+from loopcore._spectrum import spectrum as spectrum
+
+# The compiled functions themselves: a Python wrapper would cost more than a small task.
+DivergenceWarning = _core.DivergenceWarning
+errors = _core.errors
+isa = _core.isa
+run = _core.run
+trajectory = _core.trajectory
+
+__version__ = _version("loopcore")
+
+__all__ = [
+    "DivergenceWarning",
+    "Spectrum",
+    "error_bound",
+    "errors",
+    "isa",
+    "reference",
+    "run",
+    "spectrum",
+    "trajectory",
+]

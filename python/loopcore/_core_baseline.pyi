@@ -1,0 +1,59 @@
+from typing import Literal, SupportsIndex
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+class DivergenceWarning(RuntimeWarning): ...
+
+def run(
+    X: ArrayLike,
+    y: ArrayLike,
+    alpha: ArrayLike,
+    T: SupportsIndex,
+    *,
+    eta: ArrayLike | Literal["optimal", "chebyshev"] | None = None,
+    schedule: ArrayLike | None = None,
+    q0: ArrayLike | None = None,
+    scale: Literal["sum", "mean"] = "sum",
+    path: Literal["auto", "stream", "gram"] = "auto",
+    num_threads: SupportsIndex | None = None,
+    out: NDArray[np.floating] | None = None,
+) -> NDArray[np.floating]: ...
+def trajectory(
+    X: ArrayLike,
+    y: ArrayLike,
+    alpha: ArrayLike,
+    T: SupportsIndex,
+    *,
+    at: ArrayLike | None = None,
+    eta: ArrayLike | Literal["optimal", "chebyshev"] | None = None,
+    schedule: ArrayLike | None = None,
+    q0: ArrayLike | None = None,
+    scale: Literal["sum", "mean"] = "sum",
+    path: Literal["auto", "stream", "gram"] = "auto",
+    num_threads: SupportsIndex | None = None,
+    out: NDArray[np.floating] | None = None,
+) -> NDArray[np.floating]: ...
+def errors(
+    X: ArrayLike,
+    y: ArrayLike,
+    alpha: ArrayLike,
+    T: SupportsIndex,
+    *,
+    theta: ArrayLike | None = None,
+    relative: bool = False,
+    at: ArrayLike | None = None,
+    eta: ArrayLike | Literal["optimal", "chebyshev"] | None = None,
+    schedule: ArrayLike | None = None,
+    q0: ArrayLike | None = None,
+    scale: Literal["sum", "mean"] = "sum",
+    path: Literal["auto", "stream", "gram"] = "auto",
+    num_threads: SupportsIndex | None = None,
+    out: NDArray[np.floating] | None = None,
+) -> NDArray[np.floating]: ...
+def spectrum(
+    X: ArrayLike, scale: str, num_threads: SupportsIndex | None
+) -> tuple[
+    NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]
+]: ...
+def isa() -> str: ...

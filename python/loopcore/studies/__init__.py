@@ -1,0 +1,1 @@
+"""Studies: `compute` turns a configuration into numbers, and `plot` these into a figure."""

@@ -1,0 +1,124 @@
+"""Result files: numbers as JSON or NPZ, figures as PNG or SVG, each written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import math
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+import loopcore
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURE_FORMATS = ("png", "svg")
+
+
+def versions() -> dict[str, str]:
+    """Tell what the numbers were computed with.
+
+    Examples
+    --------
+    >>> sorted(versions())
+    ['isa', 'loopcore', 'numpy', 'platform', 'python']
+    """
+    return {
+        "loopcore": loopcore.__version__,
+        "isa": loopcore.isa(),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def require_writable(path: Path, suffixes: tuple[str, ...]) -> None:
+    """Refuse a file that could not be written at the end of a run, before the run.
+
+    Raises
+    ------
+    ValueError
+        If the name ends in none of `suffixes`, or the folder is missing.
+    """
+    if path.suffix.lower().lstrip(".") not in suffixes:
+        known = " or ".join(f".{suffix}" for suffix in suffixes)
+        raise ValueError(f"{path}: expected a name that ends in {known}")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder")
+
+
+def require_figure(path: Path) -> None:
+    """Refuse a figure that could not be drawn or written at the end of a run, before the run.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If Matplotlib is missing.
+    ValueError
+        As `require_writable` does.
+    """
+    import matplotlib.figure  # noqa: F401  (is it there?)
+
+    # Its first use on a machine may take long, and then warns of that.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    require_writable(path, FIGURE_FORMATS)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write numbers, names and arrays as strict JSON; NaN and infinities become null."""
+    text = json.dumps(_plain(content), indent=2, allow_nan=False, ensure_ascii=False)
+    _write(path, (text + "\n").encode())
+
+
+def write_npz(path: Path, arrays: Mapping[str, npt.ArrayLike]) -> None:
+    """Write arrays as an NPZ archive that loads without pickles."""
+    buffer = io.BytesIO()
+    named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+    np.savez(buffer, **named)
+    _write(path, buffer.getvalue())
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a figure in the format that the file's name ends in."""
+    import matplotlib as mpl
+
+    kind = path.suffix.lower().lstrip(".")
+    # the same figure gives the same bytes: no date, and ids that do not depend on chance
+    metadata = {"Date": None} if kind == "svg" else {}
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "loopcore"}):
+        figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
+    _write(path, buffer.getvalue())
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file beside its place and move it there, so that no half of it is ever seen."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy values into JSON's own."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
