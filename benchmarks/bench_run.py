@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
 from contenders import CUT, WHOLE, Contender
 from problems import CELLS, DTYPES, ETAS, Cell, Eta, Problem, build
-from pytest_benchmark.fixture import BenchmarkFixture
 from verdict import Verdict
 
 # The literal matrices hold (n+1)² scores a task: 320 GB for the tall cell. They are timed on as
 # many tasks and rows as stay near so many scores, beside loopcore on that same cut.
 CUT_SCORES = 250_000
-CUT_SCORES_QUICK = 40_000
+CUT_SCORES_QUICK = 10_000
 
 
 @dataclass(frozen=True)

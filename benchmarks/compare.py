@@ -14,14 +14,16 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-import loopcore
 import numpy as np
+
+import loopcore
 from contenders import WHOLE, Contender
 from problems import CELLS, DTYPES, ETAS, Problem, build
 from verdict import Verdict
 
 BASE = "loopcore"
 TURN = 0.005  # seconds: the clock and a Python call are far below it
+REST = 0.1  # seconds: OpenBLAS's threads go on spinning for 2²⁶ cycles after a call, about 30 ms
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -61,7 +63,7 @@ def seconds_per_call(contender: Contender, problem: Problem, calls: int) -> floa
 
 
 def interleaved(problem: Problem, repeats: int) -> dict[str, list[float]]:
-    """Give seconds of each contender's call, `repeats` turns each; a turn lasts TURN at least."""
+    """Give seconds of each contender's call, `repeats` turns each; a turn lasts TURN or more."""
     calls = {
         name: max(1, round(TURN / seconds_per_call(contender, problem, 1)))
         for name, contender in WHOLE.items()
@@ -69,6 +71,7 @@ def interleaved(problem: Problem, repeats: int) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {name: [] for name in WHOLE}
     for _ in range(repeats):
         for name, contender in WHOLE.items():
+            time.sleep(REST)
             seconds[name].append(seconds_per_call(contender, problem, calls[name]))
     return seconds
 

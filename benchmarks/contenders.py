@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 import loopcore
 import loopcore.reference
-import numpy as np
 from peers import numpy_gram, numpy_loop
 from problems import Problem
 

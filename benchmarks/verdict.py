@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import loopcore
 import numpy as np
+
+import loopcore
 from peers import numpy_loop
 from problems import Problem
 

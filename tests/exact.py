@@ -62,7 +62,8 @@ def _rotate_clusters(W: LongArray) -> None:
         G = W.swapaxes(-1, -2) @ W  # (..., k, k), nearly diagonal
         lam = np.einsum("...ii->...i", G)  # (..., k)
         gap = np.abs(lam[..., :, None] - lam[..., None, :])
-        moves = G**2 > LD(1e-20) * lam[..., :, None] * (gap + np.abs(G))
+        limit = LD(1e-20) * lam[..., :, None] * (gap + np.abs(G))
+        moves = limit < G**2
         moves &= ~np.eye(k, dtype=bool)
         pairs = np.argwhere(np.triu(moves.any(tuple(range(moves.ndim - 2)))))
         if not len(pairs):
@@ -185,8 +186,8 @@ def follow(
 def ratio(v: NDArray[Any], exact: Truth) -> LongArray:
     """Return R = ‖q̂_T − q_T‖ / (u S_T) of v = −q̂_T, (...).
 
-    A u² of the largest iterate is allowed besides: with d = 1 and η = 1/λ the exact 1 − ηλ, and with
-    it S_T, can be zero, where the rounded step leaves 1 − ηλ = u.
+    A u² of the largest iterate is allowed besides: with d = 1 and η = 1/λ the exact 1 − ηλ, and
+    S_T with it, can be zero, where the rounded step leaves 1 − ηλ = u.
     """
     u = unit_roundoff(v.dtype)
     error = np.sqrt(((v.astype(LD) + exact.q) ** 2).sum(-1))

@@ -79,7 +79,9 @@ class Task(NamedTuple):
 
     def map_arrays(self, change: Callable[[Array], Array]) -> Task:
         """Return the task with every array changed."""
-        keywords = {k: change(v) if isinstance(v, np.ndarray) else v for k, v in self.keywords.items()}
+        keywords = {
+            k: change(v) if isinstance(v, np.ndarray) else v for k, v in self.keywords.items()
+        }
         return Task(change(self.X), change(self.y), change(self.alpha), self.T, keywords)
 
 

@@ -1,7 +1,7 @@
-"""Wrong calls: each gives the documented exception, names the argument, and leaves the state usable.
+"""Wrong calls: each gives the documented exception, which names the argument, and harms nothing.
 
-Every entry of KINDS is one kind of mistake. For each, a seeded generator makes valid calls of random
-shapes and types and spoils one argument of each.
+Every entry of KINDS is one kind of mistake. For each, a seeded generator makes valid calls of
+random shapes and types and spoils one argument of each.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ BAD_TYPES: dict[str, Callable[[Any], Any]] = {
 
 def bad_type(name: str, argument: str):
     def spoil(rng, a):
-        n, d = a["X"].shape[-2:]
+        d = a["X"].shape[-1]
         value = {
             "q0": lambda: np.ones(d),
             "theta": lambda: np.ones(d),
@@ -173,7 +173,12 @@ def other_type(rng, out, a):
 
 
 def other_shape(rng, out, a):
-    shapes = [(*out.shape, 1), (1, *out.shape), (*out.shape[:-1], out.shape[-1] + 1), (out.size + 1,)]
+    shapes = [
+        (*out.shape, 1),
+        (1, *out.shape),
+        (*out.shape[:-1], out.shape[-1] + 1),
+        (out.size + 1,),
+    ]
     return np.empty(shapes[rng.integers(len(shapes))], out.dtype)
 
 
@@ -234,7 +239,9 @@ KINDS: dict[str, Kind] = {
         for name in BAD_TYPES
     },
     **{f"eta: {name}": bad_type(name, "eta") for name in BAD_TYPES if name != "string"},
-    "X: not numbers": one_of("X", TypeError, [None, "X", {"X": 1}, object(), b"X"], (*ALL, SPECTRUM)),
+    "X: not numbers": one_of(
+        "X", TypeError, [None, "X", {"X": 1}, object(), b"X"], (*ALL, SPECTRUM)
+    ),
     "y: not numbers": one_of("y", TypeError, [None, "y", {"y": 1}, object()]),
     "alpha: not numbers": one_of(
         "alpha", TypeError, [None, "1", 1j, fractions.Fraction(1, 2), datetime.date(2026, 1, 1)]
@@ -255,7 +262,9 @@ KINDS: dict[str, Kind] = {
     "at: no integers": one_of(
         "at", TypeError, [[0.0, 1.0], ["0"], [None], np.ones(2), [1j]], (TRAJECTORY, ERRORS)
     ),
-    "at: axes": one_of("at", ValueError, [[[0, 1]], 1, np.zeros((1, 1), int)], (TRAJECTORY, ERRORS)),
+    "at: axes": one_of(
+        "at", ValueError, [[[0, 1]], 1, np.zeros((1, 1), int)], (TRAJECTORY, ERRORS)
+    ),
     # Words
     "eta: unknown word": one_of("eta", ValueError, WORDS),
     "eta: with schedule": Kind(ALL, "eta", ValueError, both_eta_and_schedule),
@@ -269,7 +278,9 @@ KINDS: dict[str, Kind] = {
     # out
     "out: shape": with_out(other_shape, ValueError),
     "out: type": with_out(other_type, TypeError),
-    "out: byte order": with_out(lambda rng, out, a: out.astype(out.dtype.newbyteorder()), TypeError),
+    "out: byte order": with_out(
+        lambda rng, out, a: out.astype(out.dtype.newbyteorder()), TypeError
+    ),
     "out: read-only": with_out(read_only, ValueError),
     "out: overlaps an input": with_out(overlapping, ValueError),
     "out: overlaps itself": with_out(overlapping_itself, ValueError),
@@ -329,9 +340,12 @@ def test_messages_say_what_was_expected_and_what_came():
             lambda: RUN(X, np.ones(19), 1.0, 3),
             "y: expected n = 20 entries on its last axis to match X (7, 20, 4), got shape (19,)",
         ),
-        (lambda: RUN(X, y, 1.0, 3, eta=0.1, schedule=0.1), "eta: expected eta or schedule, got both"),
+        (
+            lambda: RUN(X, y, 1.0, 3, eta=0.1, schedule=0.1),
+            "eta: expected eta or schedule, got both",
+        ),
     ]:
-        with pytest.raises(ValueError, match="^[Xye]") as caught:
+        with pytest.raises(ValueError, match=r"^[Xye]") as caught:
             call_it()
         assert str(caught.value) == message
 

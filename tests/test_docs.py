@@ -65,7 +65,9 @@ def test_public_function_is_documented(module, name):
 
 
 def test_readme():
-    blocks = re.findall(r"```(?:python|pycon)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    blocks = re.findall(
+        r"```(?:python|pycon)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )
     examples = [block for block in blocks if ">>>" in block]
     assert examples
     # Blocks follow one another, as for a reader.

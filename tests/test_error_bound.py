@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import exact
 import numpy as np
 import pytest
 
+import exact
 import loopcore
 from loopcore import _error_bound
 
@@ -62,7 +62,7 @@ def test_small_chunks_give_the_same(rng, monkeypatch):
         np.testing.assert_allclose(parts, whole, rtol=1e-12)
 
 
-def test_many_alphas_share_one_X(rng):
+def test_many_alphas_share_one_x(rng):
     X, y = rng.normal(size=(20, 5)), rng.normal(size=20)
     alpha = rng.normal(size=(3, 50))
     bound = loopcore.error_bound(X, y, alpha, 9)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import exact
 import numpy as np
 import pytest
 import scipy.linalg
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+
+import exact
+import loopcore
 from strategies import LAYOUTS, tasks
 from test_run import DTYPES, PATHS, STEPS, T, assert_same_bits, problem
-
-import loopcore
 
 
 def from_trajectory(v, alpha, theta, relative):
@@ -188,7 +188,9 @@ def test_out(rng, dtype):
 def test_empty_stacks_rows_and_loops():
     assert loopcore.errors(np.ones((0, 5, 3)), np.ones(5), 1.0, 4).shape == (0, 5)
     # No features: ⟨v, θ⟩ = 0. No rows: θ̂ = 0 and v = −q0.
-    np.testing.assert_array_equal(loopcore.errors(np.ones((2, 5, 0)), np.ones(5), 3.0, 1), [[3, 3]] * 2)
+    np.testing.assert_array_equal(
+        loopcore.errors(np.ones((2, 5, 0)), np.ones(5), 3.0, 1), [[3, 3]] * 2
+    )
     np.testing.assert_array_equal(loopcore.errors(np.ones((0, 3)), np.ones(0), 3.0, 1), [3, 3])
     e = loopcore.errors(np.ones((0, 2)), np.ones(0), 3.0, 1, theta=[1.0, 2.0], q0=[1.0, 1.0])
     np.testing.assert_array_equal(e, [6, 6])

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import exact
 import numpy as np
 import pytest
 
+import exact
 import loopcore
 from loopcore import _cpu
 
@@ -54,7 +54,9 @@ def check(isa: str) -> None:
                     assert (loopcore.run(X, y, alpha, T, num_threads=1, **keywords) == v).all()
                     keywords["q0"] = q0[5]
                     assert (loopcore.run(X[5], y[5], alpha[5], T, **keywords) == v[5]).all()
-                    path_of_v = loopcore.trajectory(X, y, alpha, T, at=[T], **{**keywords, "q0": q0})
+                    path_of_v = loopcore.trajectory(
+                        X, y, alpha, T, at=[T], **{**keywords, "q0": q0}
+                    )
                     assert (path_of_v[:, 0] == v).all()
     assert largest <= 30
     print(f"{loopcore.isa()} {largest:.3f}")

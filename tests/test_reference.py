@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import exact
 import numpy as np
 import pytest
 
+import exact
 from loopcore import reference
 
 
@@ -113,7 +113,7 @@ def test_first_experiment_attention_is_the_gradient(rng, n, d):
 @pytest.mark.parametrize(("n", "d", "T"), [(1, 1, 5), (12, 3, 40), (3, 6, 30), (25, 10, 60)])
 @pytest.mark.parametrize("kind", ["given", "schedule", "none", "optimal", "chebyshev", "mean"])
 def test_agrees_with_the_q_recursion(rng, n, d, T, kind):
-    """The literal loops are q ← q − η (Xᵀ X q + α Xᵀ y), in extended precision by a separate program."""
+    """The literal loops are q ← q − η (Xᵀ X q + α Xᵀ y), which another program iterates."""
     X, y, q0 = rng.normal(size=(4, n, d)), rng.normal(size=(4, n)), rng.normal(size=(4, d))
     alpha = rng.normal(size=4)
     keywords = {

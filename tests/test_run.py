@@ -9,16 +9,16 @@ import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 
-import exact
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from strategies import LAYOUTS, tasks
 
+import exact
 import loopcore
 from loopcore import reference
+from strategies import LAYOUTS, tasks
 
 PATHS = ["stream", "gram"]
 DTYPES = [np.float32, np.float64]
@@ -46,7 +46,7 @@ def assert_same_bits(got, expected):
     assert got.tobytes() == expected.tobytes()
 
 
-# Agreement with the truth -----------------------------------------------------------------
+# Agreement with the truth --------------------------------------------------------------
 
 
 SHAPES = [
@@ -119,7 +119,7 @@ def test_by_hand():
         np.testing.assert_allclose(v, [1.5, 2.90625], rtol=1e-15)
 
 
-# Bits that must not change ------------------------------------------------------------------
+# Bits that must not change -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -160,7 +160,9 @@ def test_bits_do_not_depend_on_threads_or_place_in_the_batch(rng, path, dtype, n
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", [((), 20, 4), ((13,), 9, 5), ((2, 3), 3, 8), ((2,), 700, 6)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [((), 20, 4), ((13,), 9, 5), ((2, 3), 3, 8), ((2,), 700, 6)], ids=str
+)
 def test_bits_do_not_depend_on_memory_layout(rng, path, dtype, layout, shape):
     X, y, alpha, q0 = problem(rng, *shape, dtype)
     change = LAYOUTS[layout]
@@ -228,11 +230,12 @@ def test_a_zero_stride_axis_is_as_good_as_copies(rng, path):
     assert loopcore.run(many[:3], y, alpha, T, path=path).shape == (3, 4)
     rows = np.broadcast_to(X[:1], (15, 4))
     assert_same_bits(
-        loopcore.run(rows, y, alpha, T, path=path), loopcore.run(rows.copy(), y, alpha, T, path=path)
+        loopcore.run(rows, y, alpha, T, path=path),
+        loopcore.run(rows.copy(), y, alpha, T, path=path),
     )
 
 
-# Types, shapes, out ----------------------------------------------------------------------------
+# Types, shapes, out --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -347,13 +350,13 @@ def test_inputs_are_never_written(rng, path, layout):
     assert [a.tobytes() for a in (*arrays, schedule)] == before
 
 
-# Edges -------------------------------------------------------------------------------------------
+# Edges ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["auto", *PATHS])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("steps", STEPS)
-def test_no_loops_no_rows_and_zero_X_give_minus_q0(rng, path, dtype, steps):
+def test_no_loops_no_rows_and_zero_x_give_minus_q0(rng, path, dtype, steps):
     X, y, alpha, q0 = problem(rng, (5,), 6, 3, dtype)
     keywords = {**STEPS[steps], "path": path, "q0": q0}
     for scale in ("sum", "mean"):
@@ -434,7 +437,7 @@ def test_long_columns_sum_without_drift(path, dtype):
         assert exact.ratio(v, exact.truth(X, y, 1.0, 3, eta=eta)) <= 30
 
 
-# NaN, Inf and divergence ---------------------------------------------------------------------------
+# NaN, Inf and divergence ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -505,7 +508,7 @@ def test_divergence_warning_can_be_an_error_and_leaves_the_state_usable(rng):
         assert_same_bits(loopcore.run(X, y, alpha, T), expected)
 
 
-# Step sizes ---------------------------------------------------------------------------------------
+# Step sizes ----------------------------------------------------------------------------
 
 
 @exact.needs_extended_precision
@@ -571,7 +574,7 @@ def test_chebyshev_reaches_least_squares_where_a_constant_step_is_far_away(rng, 
     assert distance["chebyshev"] == pytest.approx(2 * rho / (1 + rho**2), rel=1e-6)
 
 
-# Interrupts, threads, forks ---------------------------------------------------------------------------
+# Interrupts, threads, forks ------------------------------------------------------------
 
 
 LONG_RUNS = {
@@ -651,9 +654,8 @@ def test_works_after_fork():
             child = os.fork()
             if child == 0:
                 signal.alarm(20)  # a hang ends in a signal, which the parent sees
-                same = all(
-                    (loopcore.run(X, y, 1.0, 50, num_threads=k) == expected).all() for k in (4, 1, 3)
-                )
+                results = [loopcore.run(X, y, 1.0, 50, num_threads=k) for k in (4, 1, 3)]
+                same = all((v == expected).all() for v in results)
                 os._exit(0 if same else 1)
             status = os.waitpid(child, 0)[1]
             assert status == 0, f"fork {i}: status {status}"

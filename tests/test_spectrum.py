@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import exact
 import numpy as np
 import pytest
 import scipy.linalg
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+
+import exact
+import loopcore
 from strategies import LAYOUTS, tasks
 from test_run import DTYPES, assert_same_bits
-
-import loopcore
 
 
 def matrix(rng, sigma, n, d, dtype=np.float64):

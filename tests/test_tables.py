@@ -143,7 +143,7 @@ def test_missing_values_of_unused_columns_do_not_count(csv):
         ("a,y\nTrue,2\n,3\n", {}, r"not numbers: a"),
         ("a,y\n1+2j,2\n", {}, r"not numbers: a \('1\+2j'\)"),
         ("a,y\n1,inf\n2,-inf\n", {}, r"infinite values: y \(2\)"),
-        ("a,y\n1,2\n1e999,2\n", {}, r"infinite values: a \(1\)"),
+        ("a,y\n1,2\n1e999,2\n", {}, r"infinite values: a \(1\)|not numbers: a"),
         ("a,y\n,2\n1,\n", {"drop_missing": True}, "every row misses a value"),
         ("a,y\n1,2\n3,4,5\n", {}, "not a table: Expected 2 fields in line 3, saw 3"),
         ("a,y\n1,2,3\n4,5,6\n", {}, "not a table"),

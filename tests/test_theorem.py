@@ -97,12 +97,17 @@ def test_every_condition_number(rng, kappa, path):
 @pytest.mark.parametrize("noise", [0.0, 0.1, 10.0])
 def test_relative_error_for_any_y(rng, dtype, n, d, noise):
     """With θ = θ̂ the relative error obeys the bound: noisy y, any ‖θ̂‖, and n < d as well."""
-    X, y, alpha, theta = gaussian(rng, 300, n, d, dtype)
-    y = (y * rng.choice([1e-3, 1, 1e3], size=(300, 1)) * (1 + noise * rng.normal(size=y.shape))).astype(dtype)
+    X, y, alpha, _ = gaussian(rng, 300, n, d, dtype)
+    y = (
+        y * rng.choice([1e-3, 1, 1e3], size=(300, 1)) * (1 + noise * rng.normal(size=y.shape))
+    ).astype(dtype)
     e = loopcore.errors(X, y, alpha, T, relative=True, at=AT)
     kappa = loopcore.spectrum(X).kappa
     estimate = np.stack(
-        [np.linalg.lstsq(a, b, rcond=None)[0] for a, b in zip(X.astype("f8"), y.astype("f8"), strict=True)]
+        [
+            np.linalg.lstsq(a, b, rcond=None)[0]
+            for a, b in zip(X.astype("f8"), y.astype("f8"), strict=True)
+        ]
     )
     square = np.abs(alpha)[:, None] * (estimate**2).sum(-1)[:, None]
     # θ̂ is found in float64, by a method with a backward error of some u: perturbation theory gives

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import exact
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from strategies import LAYOUTS, tasks
-from test_run import DTYPES, PATHS, SHAPES, STEPS, T, assert_same_bits, problem
 
+import exact
 import loopcore
 from loopcore import reference
+from strategies import LAYOUTS, tasks
+from test_run import DTYPES, PATHS, SHAPES, STEPS, T, assert_same_bits, problem
 
 
 @exact.needs_extended_precision
@@ -60,7 +60,13 @@ def test_at_selects_loops(rng, path, at):
     X, y, alpha, q0 = problem(rng, (3, 2), 9, 4)
     everything = loopcore.trajectory(X, y, alpha, T, q0=q0, path=path)
     assert everything.shape == (3, 2, T + 1, 4)
-    for kind in (list, tuple, np.array, lambda a: np.array(a, np.uint8), lambda a: np.array(a, ">i4")):
+    for kind in (
+        list,
+        tuple,
+        np.array,
+        lambda a: np.array(a, np.uint8),
+        lambda a: np.array(a, ">i4"),
+    ):
         chosen = kind(at) if at else np.array([], int)
         v = loopcore.trajectory(X, y, alpha, T, q0=q0, path=path, at=chosen)
         assert_same_bits(v, np.ascontiguousarray(everything[:, :, at]))
@@ -72,7 +78,9 @@ def test_bits_do_not_depend_on_layout_or_threads(task, path, threads):
     plain = task.map_arrays(lambda a: a.astype(a.dtype.newbyteorder("=")).copy())
     v = task.call(loopcore.trajectory, path=path, num_threads=threads)
     assert_same_bits(v, plain.call(loopcore.trajectory, path=path, num_threads=1))
-    assert_same_bits(v[..., task.T, :].copy(), task.call(loopcore.trajectory, path=path, at=[task.T])[..., 0, :])
+    assert_same_bits(
+        v[..., task.T, :].copy(), task.call(loopcore.trajectory, path=path, at=[task.T])[..., 0, :]
+    )
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -13,6 +13,7 @@ namespace loopcore::python {
 inline Index read_index(py::handle value, const char* name, Index least) {
   const auto number = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
   if (!number) {
+    if (PyErr_ExceptionMatches(PyExc_TypeError) == 0) throw py::error_already_set();
     PyErr_Clear();
     type_error(name, "expected an integer, got ", type_name(value));
   }

@@ -141,14 +141,15 @@ py::array errors(py::handle X, py::handle y, py::handle alpha, py::handle T, py:
 void register_run(py::module_& module) {
   using py::arg;
   const py::none none;
-  module.def("run", &run, run_doc, arg("X"), arg("y"), arg("alpha"), arg("T"), py::kw_only(),
-             arg("eta") = none, arg("schedule") = none, arg("q0") = none, arg("scale") = "sum",
-             arg("path") = "auto", arg("num_threads") = none, arg("out") = none);
-  module.def("trajectory", &trajectory, trajectory_doc, arg("X"), arg("y"), arg("alpha"), arg("T"),
-             py::kw_only(), arg("at") = none, arg("eta") = none, arg("schedule") = none,
+  module.def("run", &run, run_doc().c_str(), arg("X"), arg("y"), arg("alpha"), arg("T"),
+             py::kw_only(), arg("eta") = none, arg("schedule") = none, arg("q0") = none,
+             arg("scale") = "sum", arg("path") = "auto", arg("num_threads") = none,
+             arg("out") = none);
+  module.def("trajectory", &trajectory, trajectory_doc().c_str(), arg("X"), arg("y"), arg("alpha"),
+             arg("T"), py::kw_only(), arg("at") = none, arg("eta") = none, arg("schedule") = none,
              arg("q0") = none, arg("scale") = "sum", arg("path") = "auto",
              arg("num_threads") = none, arg("out") = none);
-  module.def("errors", &errors, errors_doc, arg("X"), arg("y"), arg("alpha"), arg("T"),
+  module.def("errors", &errors, errors_doc().c_str(), arg("X"), arg("y"), arg("alpha"), arg("T"),
              py::kw_only(), arg("theta") = none, arg("relative") = false, arg("at") = none,
              arg("eta") = none, arg("schedule") = none, arg("q0") = none, arg("scale") = "sum",
              arg("path") = "auto", arg("num_threads") = none, arg("out") = none);

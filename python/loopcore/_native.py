@@ -1,7 +1,7 @@
 """The compiled module for this processor, chosen once at import.
 
-The kernels are compiled several times, once for each instruction set. The best that the processor can
-run is taken; the environment variable ``LOOPCORE_ISA`` names another one.
+The kernels are compiled several times, once for each instruction set. The best that the processor
+can run is taken; the environment variable ``LOOPCORE_ISA`` names another one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from loopcore import _cpu
+
+__all__ = ["core"]
 
 _MODULES = {
     "x86-64-v4": "loopcore._core_v4",

@@ -31,8 +31,9 @@ def spectrum(
 ) -> Spectrum:
     """Smallest and largest non-zero eigenvalue of XᵀX, their ratio κ, and the rank.
 
-    They come from the singular values σ of X itself (λ = σ²), so that κ is good to about √κ·u where
-    the eigenvalues of XᵀX would lose it at κ·u.
+    The small eigenvalues come from the singular values σ of X itself (λ = σ²), so that κ is good to
+    about √κ·u where the eigenvalues of XᵀX would lose it at κ·u. The largest is the one that
+    eta=None divides by.
 
     Parameters
     ----------
@@ -47,8 +48,9 @@ def spectrum(
     -------
     Spectrum
         ``(lambda_min, lambda_max, kappa, rank)``, each (...). A singular value counts as non-zero
-        above max(n, d) · eps · σ_max, with eps that of the type of X: NumPy's ``matrix_rank`` rule.
-        X = 0 has rank 0, both eigenvalues 0 and kappa NaN; a NaN or an Inf in X gives NaN and rank 0.
+        above max(n, d) · eps · σ_max, with eps that of the type of X, as in NumPy's
+        ``matrix_rank``. X = 0 has rank 0, both eigenvalues 0 and kappa NaN; a NaN or an Inf in X
+        gives NaN and rank 0.
 
     Raises
     ------

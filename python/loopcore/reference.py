@@ -192,7 +192,8 @@ def attention(Z: FloatArray, P: FloatArray, Q: FloatArray, mask: FloatArray) -> 
     array([1., 0.])
     """
     scores = Z @ Q @ Z.swapaxes(-1, -2)  # (..., n + 1, n + 1)
-    return (mask * scores) @ Z @ P  # (..., n + 1, d + 1)
+    attended: FloatArray = (mask * scores) @ Z @ P  # (..., n + 1, d + 1)
+    return attended
 
 
 def loops(

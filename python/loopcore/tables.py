@@ -253,7 +253,7 @@ def _example(column: Column) -> str:
             except ValueError:
                 text = str(value)
                 return repr(text if len(text) <= 24 else text[:21] + "...")
-    return column.dtype.name
+    return str(column.dtype.name)
 
 
 def _was_rounded(column: Column, numbers: Array) -> bool:

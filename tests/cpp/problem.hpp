@@ -13,13 +13,12 @@ namespace loopcore::testing {
 
 template <class S>
 VectorView view(const std::vector<S>& values) {
-  return {reinterpret_cast<const std::byte*>(values.data()), sizeof(S), &load<S>};
+  return vector_view(values.data());
 }
 
 template <class S>
 MatrixView view(const std::vector<S>& values, Index columns) {
-  return {reinterpret_cast<const std::byte*>(values.data()),
-          static_cast<Index>(sizeof(S)) * columns, sizeof(S), &load<S>};
+  return matrix_view(values.data(), columns);
 }
 
 /// Gaussian X and q0, y = X θ* with a Gaussian θ*, times 10^exponent.

@@ -8,17 +8,18 @@ TEST_CASE("loops follow the q-recursion in long double, primal and dual") {
   for (const auto& [n, d] : testing::shapes) {
     const testing::Prompt<> prompt(n, d, static_cast<unsigned>(n + 5 * d));
     const auto eta = static_cast<double>(1 / prompt.lambda_max());
-    Gram gram(n, d);
-    CHECK(gram.is_dual() == (n < d));
-    Stop stop = testing::never_stop();
-    gram.form(prompt.task(1.5), {}, stop);
-    CHECK(gram.in_range());
-    CHECK(gram.lambda_max(stop) ==
-          doctest::Approx(static_cast<double>(prompt.lambda_max())).epsilon(1e-14));
-    for (Index t = 0; t < 30; ++t) gram.loop(eta, stop);
-    const auto exact = prompt.loops(30, 1.5L, [eta](Index) { return eta; });
-    const double* q = gram.q();
-    CHECK(testing::relative_difference(std::vector<double>(q, q + d), exact) < 2e-14);
+    for (const bool dual : n < d ? std::vector<bool>{true, false} : std::vector<bool>{false}) {
+      Gram gram(n, d, dual);
+      Stop stop = testing::never_stop();
+      gram.form(prompt.task(1.5), {}, stop);
+      CHECK(gram.in_range());
+      CHECK(gram.lambda_max(stop) ==
+            doctest::Approx(static_cast<double>(prompt.lambda_max())).epsilon(1e-14));
+      for (Index t = 0; t < 30; ++t) gram.loop(eta, stop);
+      const auto exact = prompt.loops(30, 1.5L, [eta](Index) { return eta; });
+      const double* q = gram.q();
+      CHECK(testing::relative_difference(std::vector<double>(q, q + d), exact) < 2e-14);
+    }
   }
 }
 
@@ -29,7 +30,7 @@ TEST_CASE("large S is summed by panels: a constant X of 600 columns does not dri
   std::vector<double> y(static_cast<std::size_t>(n), 0.3);
   Task task{.n = n, .d = d, .X = testing::view(X, d), .y = testing::view(y)};
   task.alpha = 1;
-  Gram gram(n, d);
+  Gram gram(n, d, false);
   Stop stop = testing::never_stop();
   gram.form(task, {}, stop);
   const double lambda = 0.01 * static_cast<double>(n * d);
@@ -44,7 +45,7 @@ TEST_CASE("what leaves the range of double is seen") {
   Stop stop = testing::never_stop();
   for (const double exponent : {-160.0, 160.0}) {
     const testing::Prompt<> prompt(6, 3, 1, exponent);
-    Gram gram(6, 3);
+    Gram gram(6, 3, false);
     gram.form(prompt.task(), {}, stop);
     CHECK_FALSE(gram.in_range());
     double row[3];

@@ -21,3 +21,11 @@ TEST_CASE("a named path is taken") {
   CHECK(choose_path(Path::stream, 20, 4, 1000000, StepKind::given) == Path::stream);
   CHECK(choose_path(Path::gram, 20000, 256, 1, StepKind::given) == Path::gram);
 }
+
+TEST_CASE("the dual form is for wide X and constant steps") {
+  CHECK(uses_dual(4, 5, StepKind::lambda_max));
+  CHECK(uses_dual(4, 5, StepKind::given));
+  CHECK_FALSE(uses_dual(5, 5, StepKind::given));
+  CHECK_FALSE(uses_dual(4, 5, StepKind::chebyshev));
+  CHECK_FALSE(uses_dual(4, 5, StepKind::schedule));
+}

@@ -13,18 +13,19 @@
 
 namespace loopcore {
 
-/// n ≥ d, the primal form, is the loop on the query token z = (q, α) with S = Σ (x_i, y_i)(x_i, y_i)ᵀ:
+/// The primal form is the loop on the query token z = (q, α) with S = Σ (x_i, y_i)(x_i, y_i)ᵀ:
 ///     z ← z − η P S z
-/// n < d, the dual form: every update of q is Xᵀ times something, so q = q(0) + Xᵀ w, and
+/// The dual form is for n < d: every update of q is Xᵀ times something, so q = q(0) + Xᵀ w, and
 ///     w ← w − η (X Xᵀ w + c),   c = X q(0) + α y
 /// is the same loop on z = (w, 1) with S = [[X Xᵀ, c], [cᵀ, ·]].
 class Gram {
  public:
-  /// For tasks of (n, d).
-  Gram(Index n, Index d)
+  /// For tasks of (n, d), in the dual form or the primal.
+  Gram(Index n, Index d, bool dual)
       : n_(n),
         d_(d),
-        size_(std::min(n, d)),
+        is_dual_(dual),
+        size_(dual ? n : d),
         tokens_(size_ + 1),
         z_(padded(size_ + 1)),
         g_(padded(size_ + 1)),
@@ -33,7 +34,7 @@ class Gram {
         reader_(is_dual() ? d : 0),
         lambda_max_(size_) {}
 
-  bool is_dual() const { return n_ < d_; }
+  bool is_dual() const { return is_dual_; }
 
   /// Sums up the context, and sets z(0). Stopped half-way it leaves nothing usable.
   void form(const Task& task, const Scaling& scaling, Stop& stop) {
@@ -123,6 +124,7 @@ class Gram {
 
   Index n_;
   Index d_;
+  bool is_dual_;
   Index size_;        // of the square matrix in S
   TokenGram tokens_;  // S, (size + 1, size + 1)
   Buffer z_;          // (size + 1,)

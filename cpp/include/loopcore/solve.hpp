@@ -36,7 +36,7 @@ class Solver {
     if (choose_path(p.path, p.n, p.d, p.T, p.kind) == Path::stream) {
       stream_ = std::make_unique<Stream>(p.d);
     } else {
-      gram_ = std::make_unique<Gram>(p.n, p.d);
+      gram_ = std::make_unique<Gram>(p.n, p.d, uses_dual(p.n, p.d, p.kind));
     }
     if (p.kind == StepKind::chebyshev) nodes_ = chebyshev_nodes(p.T);
     if (needs_smallest_eigenvalue())

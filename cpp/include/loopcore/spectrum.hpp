@@ -16,7 +16,8 @@ namespace loopcore {
 class SpectrumSolver {
  public:
   /// For X of (n, d), with the `epsilon` of its type.
-  SpectrumSolver(Index n, Index d, double epsilon) : least_squares_(n, d, epsilon), gram_(n, d) {}
+  SpectrumSolver(Index n, Index d, double epsilon)
+      : least_squares_(n, d, epsilon), gram_(n, d, n < d) {}
 
   /// y plays no part, but is read: it must be there, and finite.
   Spectrum operator()(const Task& task, Stop& stop) {

@@ -70,6 +70,17 @@ struct MatrixView {
   }
 };
 
+/// `values` as a contiguous vector, or a contiguous matrix of so many columns.
+template <class S>
+VectorView vector_view(const S* values) {
+  return {reinterpret_cast<const std::byte*>(values), sizeof(S), &load<S>};
+}
+template <class S>
+MatrixView matrix_view(const S* values, Index columns) {
+  constexpr auto size = static_cast<Index>(sizeof(S));
+  return {reinterpret_cast<const std::byte*>(values), size * columns, size, &load<S>};
+}
+
 /// One prompt: the context (X, y), the value alpha to generate, and where the loop starts.
 struct Task {
   Index n = 0;    // context rows
