@@ -43,8 +43,8 @@ TEST_CASE("rows of any storage are read, in place or converted, to the same numb
   std::vector<double> wide(prompt.X.begin(), prompt.X.end());
   RowReader in_place(5);
   RowReader converted(5);
-  in_place.open(testing::view(wide, 5), 0);
-  converted.open(prompt.task().X, 0);
+  in_place.open(testing::view(wide, 5), 5, 0);
+  converted.open(prompt.task().X, 5, 0);
   converted.for_each(0, 6, [&](auto R, Index i, const double* const* x) {
     for (Index r = 0; r < R; ++r) {
       for (Index k = 0; k < 5; ++k)

@@ -37,7 +37,10 @@ void sum_rows(const double* S, Index block, Index rows, const double* z, double*
     }
     for (Index c = 0; k < end; ++k, ++c) add(sum[c], k);
     for (Index l = 0; l < L; ++l) {
-      for (Index c = 0; c < chains; ++c) total[l] = total[l] + sum[c][l];
+      for (Index half = chains / 2; half > 0; half /= 2) {
+        for (Index c = 0; c < half; ++c) sum[c][l] = sum[c][l] + sum[c + half][l];
+      }
+      total[l] = begin == 0 ? sum[0][l] : total[l] + sum[0][l];
     }
   }
   for (Index l = 0; l < L; ++l) total[l].store(g + l * lane_width);

@@ -96,7 +96,7 @@ class Gram {
     const LaneBlocks S = tokens_.S();
     in_range_ = in_safe_range(largest_diagonal());
     task_ = task;
-    reader_.open(task.X, scaling.x);
+    reader_.open(task.X, d_, scaling.x);
     read_q0();
     const double alpha = scaling.alpha(task.alpha);
     const double factor_y = std::ldexp(1.0, scaling.y);

@@ -57,9 +57,17 @@ struct Lane {
   /// beyond them.
   static Lane load_first(const double* from, Index count) {
     if (count >= width) return load(from);
+#if defined(__AVX512F__)
+    return {_mm512_maskz_loadu_pd(static_cast<__mmask8>((1U << count) - 1), from)};
+#elif defined(__AVX__) && defined(__FMA__)
+    alignas(32) static constexpr std::int64_t ones_then_zeros[2 * width] = {-1, -1, -1, -1};
+    const auto* mask = reinterpret_cast<const __m256i*>(ones_then_zeros + width - count);
+    return {_mm256_maskload_pd(from, _mm256_loadu_si256(mask))};
+#else
     alignas(sizeof(Register)) double elements[width] = {};
     for (Index k = 0; k < count; ++k) elements[k] = from[k];
     return load(elements);
+#endif
   }
 
   /// The sum of all elements, pair by pair.

@@ -120,10 +120,13 @@ class PanelSum {
 /// Reads the rows of a matrix of any storage, times a power of two.
 class RowReader {
  public:
-  explicit RowReader(Index d) : d_(d), copy_(rows_at_once * padded(d)) {}
+  /// For rows of at most `width` entries.
+  explicit RowReader(Index width) : copy_(rows_at_once * padded(width)) {}
 
-  void open(const MatrixView& X, int scale) {
+  /// Reads 2^scale X from now on, whose rows have d entries.
+  void open(const MatrixView& X, Index d, int scale) {
     X_ = X;
+    d_ = d;
     factor_ = std::ldexp(1.0, scale);
     in_place_ = scale == 0 && X.has_native_rows();
   }
@@ -160,9 +163,9 @@ class RowReader {
     }
   }
 
-  Index d_;
-  Buffer copy_;  // (rows_at_once, d)
+  Buffer copy_;  // (rows_at_once, width)
   MatrixView X_;
+  Index d_ = 0;
   double factor_ = 1;
   bool in_place_ = false;
 };

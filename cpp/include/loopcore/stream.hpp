@@ -23,7 +23,7 @@ class Stream {
     task_ = task;
     alpha_ = scaling.alpha(task.alpha);
     factor_y_ = std::ldexp(1.0, scaling.y);
-    reader_.open(task.X, scaling.x);
+    reader_.open(task.X, d_, scaling.x);
     q_.fill(0);
     if (task.q0.data != nullptr) task.q0.read(0, d_, q_.data());
   }

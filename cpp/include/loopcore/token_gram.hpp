@@ -34,7 +34,8 @@ class TokenGram {
   /// For tokens of `width` numbers.
   explicit TokenGram(Index width)
       : width_(width),
-        row_(padded(width)),
+        reader_(width),
+        y_(panel_rows),
         panel_(LaneBlocks::size(panel_rows, width)),
         sums_(LaneBlocks::size(padded(width), width)),
         carries_(LaneBlocks::size(padded(width), width)) {}
@@ -45,21 +46,19 @@ class TokenGram {
             int scale_y, Stop& stop) {
     sums_.fill(0);
     if (n > panel_rows) carries_.fill(0);
-    row_.fill(0);
-    const double factor_x = std::ldexp(1.0, scale_x);
+    reader_.open(X, columns, scale_x);
     const double factor_y = std::ldexp(1.0, scale_y);
     const Index used = columns + (y != nullptr ? 1 : 0);
     for (Index begin = 0; begin < n; begin += panel_rows) {
       const Index rows = std::min(panel_rows, n - begin);
-      for (Index i = 0; i < rows; ++i) {
-        X.read_row(begin + i, columns, row_.data());
-        if (factor_x != 1) scale(row_.data(), columns, factor_x);
-        if (y != nullptr) {
-          y->read(begin + i, 1, &row_[columns]);
-          row_[columns] *= factor_y;
+      if (y != nullptr) y->read(begin, rows, y_.data());
+      reader_.for_each(begin, begin + rows, [&](auto R, Index i, const double* const* x) {
+        for (Index r = 0; r < R; ++r) {
+          const Index row = i - begin + r;
+          put_row(row, x[r], columns, used);
+          if (y != nullptr) panel()(row, columns) = factor_y * y_[row];
         }
-        put_row(i, used);
-      }
+      });
       if (!add_panel(rows, used, begin > 0, stop)) return false;
     }
     complete(used, n > panel_rows);
@@ -75,14 +74,10 @@ class TokenGram {
   static constexpr Index tile_rows = lane_width < 4 ? lane_width : 4;
   static constexpr Index tile_lanes = 8 / tile_rows;
 
-  static void scale(double* values, Index count, double factor) {
-    for (Index k = 0; k < count; ++k) values[k] *= factor;
-  }
-
-  void put_row(Index i, Index used) {
-    const LaneBlocks panel{panel_.data(), panel_rows};
+  /// x, (columns,), and zeros after it.
+  void put_row(Index row, const double* x, Index columns, Index used) {
     for (Index k = 0; k < used; k += lane_width) {
-      Lane::load(row_.data() + k).store(&panel(i, k));
+      Lane::load_first(x + k, columns - k).store(&panel()(row, k));
     }
   }
 
@@ -102,9 +97,8 @@ class TokenGram {
   /// S_jk += Σ_i z_ij z_ik for tile_rows rows j and `lanes` lanes of columns k.
   template <Index lanes>
   void add_tile(Index rows, Index j, Index first_lane, bool with_carry) {
-    const LaneBlocks panel{panel_.data(), panel_rows};
-    const double* left = &panel(0, j);
-    const double* right = panel.block(first_lane * lane_width);
+    const double* left = &panel()(0, j);
+    const double* right = panel().block(first_lane * lane_width);
     constexpr Index block = panel_rows * lane_width;
     Lane sum[tile_rows][lanes];
     for (auto& row : sum) std::fill_n(row, lanes, Lane::zero());
@@ -142,10 +136,12 @@ class TokenGram {
     }
   }
 
+  LaneBlocks panel() { return {panel_.data(), panel_rows}; }
   LaneBlocks carries() { return {carries_.data(), padded(width_)}; }
 
   Index width_;
-  Buffer row_;      // (width,), padded with zeros
+  RowReader reader_;
+  Buffer y_;        // (panel_rows,)
   Buffer panel_;    // (panel_rows, width)
   Buffer sums_;     // (width, width)
   Buffer carries_;  // (width, width)
