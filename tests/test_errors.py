@@ -207,3 +207,14 @@ def test_extreme_sizes(rng, size, path):
         expected = loopcore.errors(X, y, alpha, T, relative=relative, path=path)
         e = loopcore.errors(size * X, size * y, alpha, T, relative=relative, path=path)
         np.testing.assert_allclose(e, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("x_size", "y_size", "alpha"), [(1e-160, 1, 1), (1, 1e160, 1), (1, 1, 1e300)]
+)
+def test_relative_errors_do_not_depend_on_size(x_size, y_size, alpha):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(6, 3)), rng.normal(size=6)
+    plain = loopcore.errors(X, y, 1.0, 8, relative=True)
+    sized = loopcore.errors(x_size * X, y_size * y, alpha, 8, relative=True)
+    np.testing.assert_allclose(sized, plain, rtol=1e-12, atol=1e-15)

@@ -670,3 +670,42 @@ def test_works_after_fork():
         check=False,
     )
     assert child.stdout == "25 forks\n", child.stderr
+
+
+@pytest.mark.parametrize("path", ["stream", "gram"])
+@pytest.mark.parametrize("size", [1e-155, 1e-160, 1e-170])
+@pytest.mark.parametrize("keyword", ["eta", "schedule"])
+def test_a_given_step_at_tiny_sizes(path, size, keyword):
+    """η XᵀX vanishes beside 1 and v(5) = 5 η α Xᵀy: scaling X up must not scale η to nothing."""
+    rng = np.random.default_rng(0)
+    X, y = size * rng.normal(size=(6, 3)), rng.normal(size=6)
+    v = loopcore.run(X, y, 1.0, 5, path=path, **{keyword: 0.3})
+    np.testing.assert_allclose(v, 1.5 * X.T @ y, rtol=1e-14, atol=0)
+
+
+def test_float32_overflow_is_divergence():
+    one = np.ones((1, 1), np.float32)
+    with pytest.warns(loopcore.DivergenceWarning, match="1 of 1 tasks diverged"):
+        v = loopcore.run(one, one[0], 1.0, 60, eta=10.0)  # 9⁶⁰ ≈ 2e57 is a float64, no float32
+    assert np.isinf(v).all()
+
+
+def test_more_threads_than_any_machine_has_change_nothing():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 20, 4)), rng.normal(size=(300, 20))
+    many = loopcore.run(X, y, 1.0, 2000, num_threads=2**40)
+    np.testing.assert_array_equal(many, loopcore.run(X, y, 1.0, 2000, num_threads=1))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "message"),
+    [
+        (3, {}, r"run\(\) missing required argument 'T'"),
+        (4, {"foo": 1}, r"run\(\) got an unexpected keyword argument 'foo'"),
+        (5, {}, r"run\(\) takes 4 positional arguments but 5 were given"),
+        (4, {"X": 1}, r"run\(\) got multiple values for argument 'X'"),
+    ],
+)
+def test_calls_that_fit_no_signature(arguments, keywords, message):
+    with pytest.raises(TypeError, match=message):
+        loopcore.run(*(np.eye(2), np.ones(2), 1.0, 5, 0.1)[:arguments], **keywords)

@@ -324,7 +324,7 @@ class Output {
   static py::array check(py::handle out, const Axes& shape, const py::dtype& type) {
     if (!py::isinstance<py::array>(out))
       type_error("out", "expected an array, got ", type_name(out));
-    auto array = py::reinterpret_borrow<py::array>(out);
+    auto array = as_array(out, "out");
     if (!array.dtype().is(type) && !array.dtype().equal(type)) {
       type_error("out", "expected dtype ", std::string(py::str(type)), ", got ",
                  std::string(py::str(array.dtype())));

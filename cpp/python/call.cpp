@@ -32,7 +32,10 @@ void Call::warn(Index diverged, Index first) const {
   batch.unravel(first, index);
   std::ostringstream text;
   text << diverged << " of " << batch.size() << " tasks diverged, the first at index "
-       << to_text(index) << ": use a smaller step size (eta=None is always stable)";
+       << to_text(index)
+       << (problem.kind == StepKind::given || problem.kind == StepKind::schedule
+               ? ": use a smaller step size (eta=None is always stable)"
+               : ": the numbers leave the range of the result's type");
   if (PyErr_WarnEx(divergence_warning(), text.str().c_str(), 1) != 0) throw py::error_already_set();
 }
 

@@ -1,7 +1,7 @@
 // Call: the arguments that run, trajectory and errors share, checked, and the tasks run over threads.
 #pragma once
 
-#include <atomic>
+#include <cmath>
 #include <mutex>
 #include <utility>
 
@@ -20,7 +20,9 @@ inline bool interrupted() {
 
 inline int read_threads(py::handle num_threads) {
   if (num_threads.is_none()) return default_threads();
-  return static_cast<int>(std::min<Index>(read_index(num_threads, "num_threads", 1), 1 << 16));
+  // OpenMP ends the process where the system refuses a thread, and no machine gains by so many.
+  const Index most = std::max<Index>(default_threads(), 4 * Index{processors()});
+  return static_cast<int>(std::min(read_index(num_threads, "num_threads", 1), most));
 }
 
 inline bool read_scale(py::handle scale) {
@@ -127,6 +129,11 @@ class Call {
     } else if (PyUnicode_Check(given_eta.ptr())) {
       problem.kind = read_word<StepKind>(
           given_eta, "eta", {{"optimal", StepKind::optimal}, {"chebyshev", StepKind::chebyshev}});
+      if (problem.kind == StepKind::chebyshev && problem.T >= Index{1} << 32) {
+        value_error("T",
+                    "expected less than 2**32 with eta='chebyshev', whose steps are all kept, got ",
+                    problem.T);
+      }
     } else {
       problem.kind = StepKind::given;
       eta = Operand(given_eta, "eta", 0);
@@ -142,6 +149,11 @@ class Call {
                         schedule.load()};
     }
     return input;
+  }
+
+  /// Whether the value is finite in the type of the result.
+  bool is_representable(double value) const {
+    return std::isfinite(float32 ? static_cast<double>(static_cast<float>(value)) : value);
   }
 
   bool is_finite(const Task& task, const StepInput& input) const;
@@ -179,7 +191,7 @@ void Call::execute(MakeReader&& make_reader) {
       auto record = reader(index, task, stop);
       bool finite = true;
       solver(task, input, stop, [&](Index k, const double* q) {
-        for (Index i = 0; i < problem.d; ++i) finite = finite && std::isfinite(q[i]);
+        for (Index i = 0; i < problem.d; ++i) finite = finite && is_representable(q[i]);
         record(k, q);
       });
       if (!finite && !stop.raised() && is_finite(task, input)) divergence.add(number);

@@ -1,6 +1,6 @@
 // run, trajectory and errors: the same loops, read out in three ways.
+#include <algorithm>
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -8,6 +8,7 @@
 #include "call.hpp"
 #include "docs.hpp"
 #include "registers.hpp"
+#include "signature.hpp"
 
 namespace loopcore::python {
 
@@ -20,7 +21,10 @@ double read_out(double q) { return 0.0 - q; }
 std::vector<Index> read_at(py::handle at, Index T) {
   std::vector<Index> loops;
   if (at.is_none()) {
-    if (T >= Index{1} << 40) throw std::bad_alloc();
+    if (T >= Index{1} << 40) {
+      value_error("T", "expected less than 2**40 where all loops are read out, got ", T,
+                  "; name some of them in at");
+    }
     loops.resize(static_cast<std::size_t>(T) + 1);
     std::iota(loops.begin(), loops.end(), Index{0});
     return loops;
@@ -89,18 +93,48 @@ py::array trajectory(py::handle X, py::handle y, py::handle alpha, py::handle T,
   return output.array();
 }
 
-/// |⟨v, θ⟩ − α|, or |⟨v − αθ, θ⟩| / (|α| ‖θ‖²): the difference is taken first, so that a small error is
-/// not lost in the rounding of two large numbers.
-double error_of(const double* q, const std::vector<double>& theta, double alpha, bool relative) {
-  double product = 0;
-  double norm2 = 0;
-  for (std::size_t i = 0; i < theta.size(); ++i) {
-    const double v = read_out(q[i]);
-    product = madd(relative ? madd(-alpha, theta[i], v) : v, theta[i], product);
-    norm2 = madd(theta[i], theta[i], norm2);
+/// θ as an error is measured against it: with t = 2^k θ near 1, so that ‖t‖² stays inside the range.
+class Target {
+ public:
+  explicit Target(Index d) : t_(static_cast<std::size_t>(d)) {}
+
+  double* data() { return t_.data(); }
+
+  /// Call once θ is in data().
+  void scale() {
+    const double largest = largest_magnitude(t_.data(), static_cast<Index>(t_.size()));
+    const bool scales = largest > 0 && std::isfinite(largest);
+    factor_ = scales ? std::ldexp(1.0, std::clamp(-std::ilogb(largest), -1000, 1000)) : 1.0;
+    norm2_ = 0;
+    for (double& t : t_) {
+      t *= factor_;
+      norm2_ = madd(t, t, norm2_);
+    }
   }
-  return relative ? std::abs(product) / (std::abs(alpha) * norm2) : std::abs(product - alpha);
-}
+
+  /// |⟨v, θ⟩ − α|
+  double error(const double* q, double alpha) const {
+    double product = 0;
+    for (std::size_t i = 0; i < t_.size(); ++i) product = madd(read_out(q[i]), t_[i], product);
+    return std::abs(product / factor_ - alpha);
+  }
+
+  /// |⟨v − αθ, θ⟩| / (|α| ‖θ‖²): the difference is taken first, so that a small error is not lost in
+  /// the rounding of two large numbers.
+  double relative_error(const double* q, double alpha) const {
+    double product = 0;
+    for (std::size_t i = 0; i < t_.size(); ++i) {
+      const double difference = madd(-alpha, t_[i], factor_ * read_out(q[i]));
+      product = madd(difference / alpha, t_[i], product);
+    }
+    return std::abs(product) / norm2_;
+  }
+
+ private:
+  std::vector<double> t_;  // (d,)
+  double factor_ = 1;
+  double norm2_ = 0;
+};
 
 py::array errors(py::handle X, py::handle y, py::handle alpha, py::handle T, py::handle given_theta,
                  py::handle given_relative, py::handle at, py::handle eta, py::handle schedule,
@@ -120,16 +154,17 @@ py::array errors(py::handle X, py::handle y, py::handle alpha, py::handle T, py:
     if (!theta) {
       least_squares = std::make_unique<LeastSquares>(call.problem.n, d, call.problem.epsilon);
     }
-    return [&, least_squares = std::move(least_squares),
-            target = std::vector<double>(static_cast<std::size_t>(d))](
+    return [&, least_squares = std::move(least_squares), target = Target(d)](
                const Axes& index, const Task& task, Stop& stop) mutable {
       if (theta) {
         theta.vector_at(index).read(0, d, target.data());
       } else {
         least_squares->solve(task, target.data(), stop);
       }
+      target.scale();
       return [&, alpha = task.alpha](Index k, const double* q) {
-        output.put(index, k, 0, error_of(q, target, alpha, relative));
+        output.put(index, k, 0,
+                   relative ? target.relative_error(q, alpha) : target.error(q, alpha));
       };
     };
   });
@@ -153,6 +188,13 @@ void register_run(py::module_& module) {
              py::kw_only(), arg("theta") = none, arg("relative") = false, arg("at") = none,
              arg("eta") = none, arg("schedule") = none, arg("q0") = none, arg("scale") = "sum",
              arg("path") = "auto", arg("num_threads") = none, arg("out") = none);
+  const std::vector<std::string> prompt{"X", "y", "alpha", "T"};
+  std::vector<std::string> options{"eta", "schedule", "q0", "scale", "path", "num_threads", "out"};
+  register_misfit(module, "run", prompt, options);
+  options.emplace_back("at");
+  register_misfit(module, "trajectory", prompt, options);
+  options.insert(options.end(), {"theta", "relative"});
+  register_misfit(module, "errors", prompt, options);
 }
 
 }  // namespace loopcore::python

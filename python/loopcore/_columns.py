@@ -73,8 +73,8 @@ def _read_csv(path: Path, separator: str, open_file: Open) -> Mapping[str, Colum
     except (ParserError, ParserWarning) as error:
         reason = str(error).removeprefix("Error tokenizing data. C error: ")
         raise TableError(f"{path.name}: not a table: {' '.join(reason.split())}") from None
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path.name}: not UTF-8 text at byte {error.start}") from None
+    except UnicodeDecodeError:  # pandas counts its bytes from somewhere inside the file
+        raise TableError(f"{path.name}: not UTF-8 text") from None
     if len(names) == 1 and any(mark in names[0] for mark in ",;\t|"):
         raise TableError(
             f"{path.name}: only one column, {names[0]!r}: is {separator!r} the separator?"

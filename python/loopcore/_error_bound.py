@@ -93,7 +93,7 @@ def error_bound(
     # A plain run checks every argument, warns, and has the shape and the type of the result.
     v = _core.run(X, y, alpha, T, eta=eta, schedule=schedule, q0=q0, scale=scale)  # (..., d)
     T, lead, d = operator.index(T), v.shape[:-1], v.shape[-1]
-    X, y, alpha = np.asarray(X), np.asarray(y), np.asarray(alpha)
+    X, y, alpha = np.asarray(X), np.asarray(y), np.asarray(alpha, np.float64)
     n = X.shape[-2]
 
     # Before X is broadcast: many tasks may share one.
@@ -110,7 +110,7 @@ def error_bound(
     if schedule is not None:
         stacks["schedule"] = np.broadcast_to(schedule, (*lead, T))
     if eta is not None and not isinstance(eta, str):
-        stacks["eta"] = np.broadcast_to(eta, lead)
+        stacks["eta"] = np.broadcast_to(np.asarray(eta, np.float64), lead)
 
     S = np.zeros(lead)
     for part in _parts(lead, _CHUNK // max(T * d, 1)):

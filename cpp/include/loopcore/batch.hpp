@@ -26,6 +26,15 @@ inline int default_threads() {
 #endif
 }
 
+/// The cores that this process may use. 1 without OpenMP.
+inline int processors() {
+#ifdef _OPENMP
+  return omp_get_num_procs();
+#else
+  return 1;
+#endif
+}
+
 /// No more threads than there are tasks, nor so many that starting them costs more than they save.
 inline int useful_threads(int wanted, Index tasks, double work_per_task) {
   constexpr double least_work = 0x1p17;  // multiply-adds a thread, about the time to wake it: 20 µs

@@ -34,13 +34,14 @@ inline double largest_magnitude(const double* values, Index count, double larges
   return largest;
 }
 
-/// The power of two that brings `largest` to [1/2, 1); 0 where there is nothing to scale. Kept within
-/// ±1000 so that the factor itself is a normal double; subnormal inputs become normal all the same.
-inline int exponent_to_unit(double largest) {
+/// The power of two that brings `largest` into 2^±200, where products of two are far from both ends of
+/// the range; 0 where it is there already, or not a number to scale. No more than that: η̃ and α̃ take
+/// the factor the other way, and must not leave the range either.
+inline int exponent_to_middle(double largest) {
   if (largest == 0 || !std::isfinite(largest)) return 0;
   int exponent = 0;
   std::frexp(largest, &exponent);
-  return std::clamp(-exponent, -1000, 1000);
+  return std::clamp(exponent, -200, 200) - exponent;
 }
 
 /// Reads X and y once to find the scaling of a task. `row` holds max(1, d) doubles.
@@ -53,7 +54,7 @@ inline Scaling find_scaling(const Task& task, double* row) {
     task.y.read(i, 1, row);
     largest_y = largest_magnitude(row, 1, largest_y);
   }
-  return {exponent_to_unit(largest_x), exponent_to_unit(largest_y)};
+  return {exponent_to_middle(largest_x), exponent_to_middle(largest_y)};
 }
 
 }  // namespace loopcore

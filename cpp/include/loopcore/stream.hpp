@@ -15,7 +15,7 @@ namespace loopcore {
 
 class Stream {
  public:
-  /// For tasks of (n, d).
+  /// For tasks of d columns.
   explicit Stream(Index d)
       : d_(d), reader_(d), q_(padded(d)), g_(padded(d)), sum_(d), lambda_max_(d) {}
 
@@ -32,7 +32,7 @@ class Stream {
 
   /// q ← q − η (Xᵀ X q + α Xᵀ y)
   void loop(double eta, Stop& stop) {
-    pass(q_.data(), alpha_, g_.data(), stop);
+    pass(q_.data(), &task_.y, g_.data(), stop);
     descend(eta, g_.data(), d_, q_.data());
   }
 
@@ -41,22 +41,25 @@ class Stream {
 
   /// λ_max(XᵀX)
   double lambda_max(Stop& stop) {
-    return lambda_max_([&](const double* v, double* w) { pass(v, 0, w, stop); }, stop);
+    return lambda_max_([&](const double* v, double* w) { pass(v, nullptr, w, stop); }, stop);
   }
 
  private:
-  /// r_i = ⟨x_i, q⟩ + α y_i,  g = Σ_i r_i x_i: each row is used twice while it is at hand.
-  void pass(const double* q, double alpha, double* g, Stop& stop) {
+  /// r_i = ⟨x_i, q⟩ + α y_i,  g = Σ_i r_i x_i: each row is used twice while it is at hand. Without
+  /// y, g = XᵀX q.
+  void pass(const double* q, const VectorView* y, double* g, Stop& stop) {
     sum_.open();
     for (Index begin = 0; begin < task_.n; begin += panel_rows) {
       const Index end = std::min(begin + panel_rows, task_.n);
       double* panel = sum_.panel();
       reader_.for_each(begin, end, [&](auto R, Index i, const double* const* x) {
         double r[R];
-        double y[R] = {};
         dot_rows<R>(x, d_, q, r);
-        if (alpha != 0) task_.y.read(i, R, y);
-        for (Index k = 0; k < R; ++k) r[k] = madd(alpha, factor_y_ * y[k], r[k]);
+        if (y != nullptr) {
+          double targets[R];
+          y->read(i, R, targets);
+          for (Index k = 0; k < R; ++k) r[k] = madd(alpha_, factor_y_ * targets[k], r[k]);
+        }
         add_rows<R>(x, d_, r, panel);
       });
       sum_.close_panel();
