@@ -19,7 +19,7 @@ T : int
 )";
 
 constexpr const char* options = R"(eta : None, (...) array, float, "optimal" or "chebyshev"
-    Step size. None is the paper's 1/lambda_max(X'X), "optimal" the best constant
+    Step size, in units of 1/X^2. None is the paper's 1/lambda_max(X'X), "optimal" the best constant
     2/(lambda_min + lambda_max) over the non-zero eigenvalues, "chebyshev" the best T
     steps taken together, of which only loop T is optimal.
 schedule : (..., T) array, optional
@@ -87,7 +87,8 @@ broadcast, as in a NumPy gufunc of signature (n,d),(n),()->(d).
 Returns
 -------
 v : (..., d) array
-    float32 if X, y and q0 all are, otherwise float64; aligned to 64 bytes.
+    In units of alpha y / X. float32 if X, y and q0 all are, otherwise float64; aligned to
+    64 bytes.
 )" + raises +
          R"(
 Notes
@@ -122,7 +123,8 @@ v after each of the loops named in `at`, otherwise as `run`.
 Returns
 -------
 v : (..., K, d) array
-    v(t) for t in at; float32 if X, y and q0 all are, otherwise float64.
+    v(t) for t in at, in units of alpha y / X; float32 if X, y and q0 all are, otherwise
+    float64.
 )" + raises +
          R"(
 Notes
@@ -168,7 +170,7 @@ relative : bool
 Returns
 -------
 error : (..., K) array
-    float32 if X, y and q0 all are, otherwise float64.
+    In the units of alpha, without one if relative. float32 if X, y and q0 all are, otherwise float64.
 )" + raises +
          R"(
 Notes

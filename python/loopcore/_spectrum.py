@@ -47,10 +47,10 @@ def spectrum(
     Returns
     -------
     Spectrum
-        ``(lambda_min, lambda_max, kappa, rank)``, each (...). A singular value counts as non-zero
-        above max(n, d) · eps · σ_max, with eps that of the type of X, as in NumPy's
-        ``matrix_rank``. X = 0 has rank 0, both eigenvalues 0 and kappa NaN; a NaN or an Inf in X
-        gives NaN and rank 0.
+        ``(lambda_min, lambda_max, kappa, rank)``, each (...), the eigenvalues in units of X². A
+        singular value counts as non-zero above max(n, d) · eps · σ_max, with eps that of the type
+        of X, as in NumPy's ``matrix_rank``. X = 0 has rank 0, both eigenvalues 0 and kappa NaN; a
+        NaN or an Inf in X gives NaN and rank 0.
 
     Raises
     ------
