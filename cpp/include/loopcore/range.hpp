@@ -34,14 +34,14 @@ inline double largest_magnitude(const double* values, Index count, double larges
   return largest;
 }
 
-/// The power of two that brings `largest` into 2^±200, where products of two are far from both ends of
+/// The power of two that brings `largest` into 2^±150, where products of two are far from both ends of
 /// the range; 0 where it is there already, or not a number to scale. No more than that: η̃ and α̃ take
 /// the factor the other way, and must not leave the range either.
 inline int exponent_to_middle(double largest) {
   if (largest == 0 || !std::isfinite(largest)) return 0;
   int exponent = 0;
   std::frexp(largest, &exponent);
-  return std::clamp(exponent, -200, 200) - exponent;
+  return std::clamp(exponent, -150, 150) - exponent;
 }
 
 /// Reads X and y once to find the scaling of a task. `row` holds max(1, d) doubles.
