@@ -1,4 +1,4 @@
-"""Times loopcore beside NumPy on every cell that a path serves, and asserts each timed answer.
+"""Times loopcore beside NumPy on every cell but deep, and asserts each timed answer.
 
 `pytest --benchmark-only` takes minutes; -k chooses, as in -k "paper and float32". With
 --quick-cells it takes seconds: the answers are checked, the times mean nothing.
@@ -6,19 +6,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from contenders import CUT, WHOLE, Contender
-from problems import CELLS, DTYPES, ETAS, Cell, Eta, Problem, build
+from contenders import WORK_LIMIT, library, reference
+from peers_numpy import by_matmul, numpy_gram, numpy_loop
+from problems import CELLS, DTYPES, ETAS, Call, Cell, Eta, Problem, build
 from verdict import Verdict
 
 # The literal matrices hold (n+1)² scores a task: 320 GB for the tall cell. They are timed on as
 # many tasks and rows as stay near so many scores, beside loopcore on that same cut.
 CUT_SCORES = 250_000
 CUT_SCORES_QUICK = 10_000
+
+
+WHOLE: dict[str, Callable[[Problem], Call]] = {
+    "loopcore": library,
+    "numpy_loop": lambda problem: partial(numpy_loop, problem),
+    "numpy_gram": lambda problem: partial(numpy_gram, problem, by_matmul),
+}
+CUT: dict[str, Callable[[Problem], Call]] = {
+    "loopcore": library,
+    "reference": lambda problem: partial(reference, problem),
+}
 
 
 @dataclass(frozen=True)
@@ -35,12 +49,9 @@ class Case:
 
 
 CASES = [
-    pytest.param(
-        Case(cell, dtype, eta),
-        id=str(Case(cell, dtype, eta)),
-        marks=[pytest.mark.skip(reason=cell.not_served)] if cell.not_served else [],
-    )
+    pytest.param(Case(cell, dtype, eta), id=str(Case(cell, dtype, eta)))
     for cell in CELLS.values()
+    if cell.gram_work <= WORK_LIMIT  # deep is left to compare.py: no other contender ends
     for dtype in DTYPES
     for eta in ETAS
 ]
@@ -76,17 +87,17 @@ def test_cut(benchmark: BenchmarkFixture, cut: Verdict, contender: str, quick: b
 
 
 def time_and_check(
-    benchmark: BenchmarkFixture, verdict: Verdict, contender: Contender, quick: bool
+    benchmark: BenchmarkFixture,
+    verdict: Verdict,
+    contender: Callable[[Problem], Call],
+    quick: bool,
 ) -> None:
-    """Time contender(problem), keep the problem's figures beside it, and assert its answer."""
+    """Time the contender's call, keep the problem's figures beside it, and assert its answer."""
     problem = verdict.problem
     benchmark.group = title(problem)
     benchmark.extra_info.update(problem.facts)
-    if quick:
-        got = benchmark.pedantic(contender, args=(problem,), rounds=1)
-    else:
-        got = benchmark(contender, problem)
-    verdict.check(got)
+    call = contender(problem)
+    verdict.check(benchmark.pedantic(call, rounds=1) if quick else benchmark(call))
 
 
 def title(problem: Problem) -> str:

@@ -1,25 +1,84 @@
-"""Everything that is timed, under one signature: problem in, answer out."""
+"""Everything that is timed, under one roof: what it is called, what it needs, what it can do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import importlib
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from typing import Any, Literal
 
 import numpy as np
 
 import loopcore
 import loopcore.reference
-from peers import numpy_gram, numpy_loop
-from problems import Problem
+from problems import Call, Cell, Problem
 
-Contender = Callable[[Problem], np.ndarray]
+# Operations of a call that can still be waited for. Wide has 2e10, deep 8e12 and its fraction 5e10.
+WORK_LIMIT = 3e10
 
 
-def run(problem: Problem) -> np.ndarray:
-    """Call the library under test."""
+@dataclass(frozen=True)
+class Peer:
+    """One package's way to run the loops: on X itself, or on the Gram matrix."""
+
+    package: str  # what must be installed
+    kind: Literal["loop", "gram"]
+
+    @property
+    def name(self) -> str:
+        """Name the peer in tables."""
+        return f"{self.package} {self.kind}"
+
+    def excuse(self, cell: Cell) -> str:
+        """Say why the peer is not timed on the cell; empty if it is."""
+        if find_spec(self.package) is None:
+            return "not installed"
+        work = cell.loop_work if self.kind == "loop" else cell.gram_work
+        if work > WORK_LIMIT:
+            return f"{work:.0e} operations: nobody waits for that"
+        return ""
+
+    def forms(self, problem: Problem) -> dict[str, Call]:
+        """Give the ways to write it, by name. The package is imported here."""
+        forms: dict[str, Call] = getattr(self._module, self.kind)(problem)
+        return forms
+
+    @property
+    def _module(self) -> object:
+        return importlib.import_module(f"peers_{self.package}")
+
+
+PACKAGES = ("numpy", "torch", "jax", "numba")
+PEERS = tuple(Peer(package, kind) for package in PACKAGES for kind in ("loop", "gram"))
+
+
+def library(problem: Problem, **keywords: Any) -> Call:
+    """Give the call of the library under test; a partial costs the tiny cell least."""
     p = problem
     if p.cell.asks == "curve":
-        return loopcore.errors(p.X, p.y, p.alpha, p.T, theta=p.theta, eta=p.eta)
-    return loopcore.run(p.X, p.y, p.alpha, p.T, eta=p.eta)
+        return partial(
+            loopcore.errors, p.X, p.y, p.alpha, p.T, theta=p.theta, eta=p.eta, **keywords
+        )
+    return partial(loopcore.run, p.X, p.y, p.alpha, p.T, eta=p.eta, **keywords)
+
+
+def library_excuse(cell: Cell) -> str:
+    """Say why the library is not timed on the cell; empty if it is."""
+    if cell.gram_work > WORK_LIMIT and not has_power():
+        return "this build has no path='power', and looping takes too long"
+    return ""
+
+
+@functools.cache
+def has_power() -> bool:
+    """Tell whether this build can run T loops in log T products."""
+    try:
+        loopcore.run(np.eye(2), np.ones(2), 1.0, 2, eta=0.5, path="power")
+    except ValueError:
+        return False
+    return True
 
 
 def reference(problem: Problem) -> np.ndarray:
@@ -29,7 +88,3 @@ def reference(problem: Problem) -> np.ndarray:
         v = loopcore.reference.trajectory(p.X, p.y, p.alpha, p.T, eta=p.eta)  # (..., T+1, d)
         return abs((v @ p.theta[..., None])[..., 0] - p.alpha)
     return loopcore.reference.run(p.X, p.y, p.alpha, p.T, eta=p.eta)
-
-
-WHOLE: dict[str, Contender] = {"loopcore": run, "numpy_loop": numpy_loop, "numpy_gram": numpy_gram}
-CUT: dict[str, Contender] = {"loopcore": run, "reference": reference}
