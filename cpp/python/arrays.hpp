@@ -8,11 +8,13 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <span>
 #include <string>
 
 #include "errors.hpp"
 #include "loopcore/buffer.hpp"
+#include "loopcore/lane.hpp"
 #include "loopcore/types.hpp"
 
 namespace loopcore::python {
@@ -163,6 +165,11 @@ class Operand {
     }
   }
 
+  /// Whether tasks that follow each other read the same data: the last axis of the batch is broadcast.
+  bool is_shared() const {
+    return batch_strides_.size() > 0 && batch_strides_[batch_strides_.size() - 1] == 0;
+  }
+
   /// Where the data of the task at `index` begins.
   const std::byte* at(const Axes& index) const {
     if (!array_) return reinterpret_cast<const std::byte*>(&number_);
@@ -260,7 +267,7 @@ inline py::array make_aligned(const Axes& shape, const py::dtype& type) {
   for (const Index size : shape) bytes *= static_cast<double>(size);
   if (bytes > 0x1p62) throw std::bad_alloc();
   const auto count = std::max<std::size_t>(static_cast<std::size_t>(bytes), 1);
-  void* memory = ::operator new(count, std::align_val_t{alignment});
+  void* memory = allocate_aligned(count);
   const py::capsule owner(memory, [](void* data) { AlignedDelete{}(data); });
   return py::array(type, std::vector<py::ssize_t>(shape.begin(), shape.end()), memory, owner);
 }
@@ -306,18 +313,26 @@ class Output {
 
   const py::array& array() const { return array_; }
 
-  /// result[index, …] = value, at most two axes beyond the batch.
-  void put(const Axes& index, Index i, Index k, double value) const {
-    std::byte* to = data_;
-    for (Index axis = 0; axis < batch_axes_; ++axis) to += index[axis] * strides_[axis];
-    if (strides_.size() > batch_axes_) to += i * strides_[batch_axes_];
-    if (strides_.size() > batch_axes_ + 1) to += k * strides_[batch_axes_ + 1];
-    if (float32_) {
-      const auto rounded = static_cast<float>(value);
-      std::memcpy(to, &rounded, sizeof rounded);
-    } else {
-      std::memcpy(to, &value, sizeof value);
+  /// |v| below it is finite in the type of the result.
+  double limit() const {
+    return float32_ ? 0x1.ffffffp127 : std::numeric_limits<double>::infinity();
+  }
+
+  /// result[index] = value, or result[index, k] = value
+  void put(const Axes& index, Index k, double value) const { write(at(index, k), value); }
+
+  /// result[index, :] or result[index, k, :] = the element t of `count` lanes
+  void put_row(const Axes& index, Index k, const Lane* values, Index t, Index count) const {
+    const Index stride = strides_[strides_.size() - 1];
+    std::byte* to = strides_.size() > batch_axes_ + 1 ? at(index, k) : at(index, 0);
+    if (!float32_ && stride == sizeof(double)) {
+      for (Index i = 0; i < count; ++i, to += sizeof(double)) {
+        const double value = values[i][t];
+        std::memcpy(to, &value, sizeof value);
+      }
+      return;
     }
+    for (Index i = 0; i < count; ++i) write(to + i * stride, values[i][t]);
   }
 
  private:
@@ -338,6 +353,21 @@ class Output {
                   "expected elements with memory of their own, got an array that overlaps itself");
     }
     return array;
+  }
+
+  std::byte* at(const Axes& index, Index k) const {
+    std::byte* to = data_;
+    for (Index axis = 0; axis < batch_axes_; ++axis) to += index[axis] * strides_[axis];
+    return strides_.size() > batch_axes_ ? to + k * strides_[batch_axes_] : to;
+  }
+
+  void write(std::byte* to, double value) const {
+    const auto rounded = static_cast<float>(value);
+    if (float32_) {
+      std::memcpy(to, &rounded, sizeof rounded);
+    } else {
+      std::memcpy(to, &value, sizeof value);
+    }
   }
 
   py::array array_;

@@ -1,10 +1,92 @@
 #include "call.hpp"
 
+#include <memory>
+#include <mutex>
 #include <vector>
 
 #include "divergence_warning.hpp"
+#include "loopcore/loopcore.hpp"
 
 namespace loopcore::python {
+
+namespace {
+
+/// The first of the tasks that diverged, and how many they are.
+class Divergence {
+ public:
+  void add(Index task) {
+    const std::lock_guard lock(mutex_);
+    first = count == 0 ? task : std::min(first, task);
+    ++count;
+  }
+
+  Index count = 0;
+  Index first = 0;
+
+ private:
+  std::mutex mutex_;
+};
+
+}  // namespace
+
+void Call::execute(const MakeReadout& make_readout) {
+  Divergence divergence;
+  StopFlag flag{.poll = &interrupted};
+  const Shares shares = share();
+  const Team team(shares.threads_a_task);
+  const auto make_worker = [&](int) {
+    auto unit = std::make_unique<Unit>();
+    auto readout = make_readout(*unit);
+    return [this, &divergence, &shares, solver = std::make_unique<Solver>(problem, team),
+            unit_in = std::move(unit), readout = std::move(readout),
+            index = Axes()](Index number, Stop& stop) mutable {
+      Unit& unit = *unit_in;
+      fill(unit, index, number * shares.unit,
+           std::min(shares.unit, batch.size() - number * shares.unit));
+      (*solver)(unit.tasks_in(), unit.inputs_in(), *readout, stop);
+      for (Index t = 0; t < unit.count && !stop.raised(); ++t) {
+        if (!unit.finite[t] && is_finite(unit.tasks[t], unit.inputs[t]))
+          divergence.add(unit.first + t);
+      }
+    };
+  };
+  {
+    const py::gil_scoped_release no_gil;
+    if (shares.units > 0) for_each_task(shares.units, shares.threads, flag, make_worker);
+  }
+  if (flag.raised) throw py::error_already_set();
+  if (divergence.count > 0) warn(divergence.count, divergence.first);
+}
+
+Shares Call::share() const {
+  const Index n = problem.n;
+  const Index d = problem.d;
+  const bool together =
+      problem.planned_path() != Path::stream && (is_packed(n, d) || X.is_shared());
+  Shares shares;
+  shares.unit = together ? lane_width : 1;
+  shares.units = (batch.size() + shares.unit - 1) / shares.unit;
+  const double work =
+      estimate_cost(n, d, problem.T, problem.kind).least() * static_cast<double>(shares.unit);
+  constexpr double large = 0x1p22;  // multiply-adds, a millisecond
+  if (work > large && shares.units < 2 * Index{threads_} && !is_packed(n, d)) {
+    shares.threads_a_task = threads_;
+  } else {
+    shares.threads = useful_threads(threads_, shares.units, work);
+  }
+  return shares;
+}
+
+void Call::fill(Unit& unit, Axes& index, Index first, Index count) const {
+  unit.first = first;
+  unit.count = count;
+  for (Index t = 0; t < count; ++t) {
+    batch.unravel(first + t, index);
+    unit.tasks[t] = task_at(index);
+    unit.inputs[t] = steps_at(index);
+    unit.finite[t] = true;
+  }
+}
 
 /// Whether everything that went into a task is finite. Asked only of tasks whose result is not.
 bool Call::is_finite(const Task& task, const StepInput& input) const {

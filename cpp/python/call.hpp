@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cmath>
-#include <mutex>
+#include <functional>
+#include <memory>
+#include <span>
 #include <utility>
 
 #include "arrays.hpp"
-#include "loopcore/loopcore.hpp"
+#include "loopcore/solve.hpp"
 #include "options.hpp"
 #include "svd.hpp"
 
@@ -34,6 +36,26 @@ struct Arguments {
   py::handle X, y, alpha, T, eta, schedule, q0, scale, path, num_threads;
 };
 
+/// Some tasks in a row, which one thread runs together.
+struct Unit {
+  Index first = 0;
+  Index count = 0;
+  Task tasks[lane_width];
+  StepInput inputs[lane_width];
+  bool finite[lane_width];
+
+  std::span<const Task> tasks_in() const { return {tasks, static_cast<std::size_t>(count)}; }
+  std::span<const StepInput> inputs_in() const { return {inputs, static_cast<std::size_t>(count)}; }
+};
+
+/// How the work is shared out: units of tasks over threads, or the threads of a team on each task.
+struct Shares {
+  Index unit = 1;  // tasks
+  Index units = 0;
+  int threads = 1;
+  int threads_a_task = 1;
+};
+
 class Call {
  public:
   explicit Call(const Arguments& given)
@@ -41,12 +63,19 @@ class Call {
     check_prompt();
     problem.T = read_index(given.T, "T", 0);
     problem.mean = read_scale(given.scale);
-    problem.path = read_word<Path>(
-        given.path, "path",
-        {{"auto", Path::automatic}, {"stream", Path::stream}, {"gram", Path::gram}});
+    problem.path = read_word<Path>(given.path, "path",
+                                   {{"auto", Path::automatic},
+                                    {"stream", Path::stream},
+                                    {"gram", Path::gram},
+                                    {"power", Path::power},
+                                    {"tridiagonal", Path::tridiagonal}});
     problem.epsilon = X.float32() ? 0x1p-23 : 0x1p-52;
     threads_ = read_threads(given.num_threads);
     read_steps(given.eta, given.schedule);
+    if (problem.path == Path::power && !is_constant(problem.kind)) {
+      value_error("path", "expected 'power' with one step size for all loops, got ",
+                  problem.kind == StepKind::schedule ? "a schedule" : "eta='chebyshev'");
+    }
     if (!given.q0.is_none()) q0 = read_vector(given.q0, "q0");
     float32 = X.float32() && y.float32() && (!q0 || q0.float32());
   }
@@ -88,11 +117,11 @@ class Call {
     return task;
   }
 
-  /// Runs all tasks without the GIL. make_reader() is called once a thread; what it returns is called
-  /// as reader(index, task, stop) before the loops of a task and returns the record(k, q) they call.
-  /// Warns of the tasks that diverged.
-  template <class MakeReader>
-  void execute(MakeReader&& make_reader);
+  /// Runs all tasks without the GIL. make_readout(unit) is called once a thread and returns the Readout
+  /// of the tasks that stand in the unit; it clears unit.finite where a result is not. Warns of the tasks
+  /// that diverged.
+  using MakeReadout = std::function<std::unique_ptr<Readout>(Unit&)>;
+  void execute(const MakeReadout& make_readout);
 
   Operand X;         // (..., n, d)
   Operand y;         // (..., n)
@@ -151,61 +180,12 @@ class Call {
     return input;
   }
 
-  /// Whether the value is finite in the type of the result.
-  bool is_representable(double value) const {
-    return std::isfinite(float32 ? static_cast<double>(static_cast<float>(value)) : value);
-  }
-
+  Shares share() const;
+  void fill(Unit& unit, Axes& index, Index first, Index count) const;
   bool is_finite(const Task& task, const StepInput& input) const;
   void warn(Index diverged, Index first) const;
 
   int threads_ = 1;
 };
-
-/// The first of the tasks that diverged, and how many they are.
-class Divergence {
- public:
-  void add(Index task) {
-    const std::lock_guard lock(mutex_);
-    first = count == 0 ? task : std::min(first, task);
-    ++count;
-  }
-
-  Index count = 0;
-  Index first = 0;
-
- private:
-  std::mutex mutex_;
-};
-
-template <class MakeReader>
-void Call::execute(MakeReader&& make_reader) {
-  Divergence divergence;
-  StopFlag flag{.poll = &interrupted};
-  const auto make_worker = [&] {
-    return [this, &divergence, solver = Solver(problem), reader = make_reader(), index = Axes()](
-               Index number, Stop& stop) mutable {
-      batch.unravel(number, index);
-      const Task task = task_at(index);
-      const StepInput input = steps_at(index);
-      auto record = reader(index, task, stop);
-      bool finite = true;
-      solver(task, input, stop, [&](Index k, const double* q) {
-        for (Index i = 0; i < problem.d; ++i) finite = finite && is_representable(q[i]);
-        record(k, q);
-      });
-      if (!finite && !stop.raised() && is_finite(task, input)) divergence.add(number);
-    };
-  };
-  {
-    const py::gil_scoped_release no_gil;
-    const Index tasks = batch.size();
-    const Cost cost = estimate_cost(problem.n, problem.d, problem.T, problem.kind);
-    const int threads = useful_threads(threads_, tasks, std::min(cost.stream, cost.gram));
-    if (tasks > 0) for_each_task(tasks, threads, flag, make_worker);
-  }
-  if (flag.raised) throw py::error_already_set();
-  if (divergence.count > 0) warn(divergence.count, divergence.first);
-}
 
 }  // namespace loopcore::python

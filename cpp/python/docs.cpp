@@ -29,11 +29,14 @@ q0 : (..., d) array, optional
 scale : "sum" or "mean"
     "mean" divides X'X and X'y by n: a given eta or schedule then means 1/n of what it
     means with "sum".
-path : "auto", "stream" or "gram"
-    How to compute it. "stream" passes over X in every loop; "gram" sums X up once in X'X
-    (or in XX' where n < d and the step is constant), which squares the condition number.
-    Both keep the promise of `error_bound`, but on consistent ill-conditioned data
-    "stream" can be far more accurate.
+path : "auto", "stream", "gram", "power" or "tridiagonal"
+    How to compute it. "stream" passes over X in every loop. The others sum X up once in X'X
+    (or in XX' where n < d and the step is constant), which squares the condition number:
+    "gram" then loops on it at d^2 a loop, "power" squares the affine map of a loop
+    (constant steps only: log T products), "tridiagonal" loops in a basis where X'X is
+    tridiagonal, at 4d a loop. "auto" takes the cheapest for (n, d, T). All keep the
+    promise of `error_bound`, but on consistent ill-conditioned data "stream" can be far
+    more accurate.
 num_threads : int, optional
     Threads over the tasks of the batch; OMP_NUM_THREADS or all cores by default. Results
     are bitwise the same for any number.
@@ -45,8 +48,8 @@ Raises
 TypeError
     For anything but real numbers of at most 64 bits, and a T that is no integer.
 ValueError
-    For shapes that do not fit, T < 0, unknown words, eta and schedule together, and an
-    out that is read-only or shares memory. The message names the argument, what was
+    For shapes that do not fit, T < 0, unknown words, eta and schedule together,
+    path="power" with steps that vary, and an out that is read-only or shares memory. The message names the argument, what was
     expected and what came.
 
 Warns

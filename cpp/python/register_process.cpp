@@ -1,8 +1,14 @@
 // What concerns the process as a whole: the warning class, fork, and what was compiled.
 #include <pybind11/pybind11.h>
 
+#include <Eigen/Core>
+#include <sstream>
+#include <string>
+
 #include "divergence_warning.hpp"
+#include "loopcore/batch.hpp"
 #include "loopcore/lane.hpp"
+#include "loopcore/plan.hpp"
 #include "registers.hpp"
 
 #ifdef _OPENMP
@@ -43,6 +49,45 @@ const char* instruction_set() {
 #endif
 }
 
+/// What was compiled in, and what this process has.
+py::dict configuration() {
+  py::dict found;
+  found["isa"] = instruction_set();
+  found["lanes"] = lane_width;
+  found["threads"] = default_threads();
+#ifdef _OPENMP
+  found["openmp"] = _OPENMP;
+#else
+  found["openmp"] = py::none();
+#endif
+  std::ostringstream eigen;
+  eigen << EIGEN_WORLD_VERSION << '.' << EIGEN_MAJOR_VERSION << '.' << EIGEN_MINOR_VERSION;
+  found["eigen"] = eigen.str();
+#if defined(__clang__)
+  found["compiler"] = "Clang " __clang_version__;
+#elif defined(__GNUC__)
+  found["compiler"] = "GCC " __VERSION__;
+#else
+  found["compiler"] = "unknown";
+#endif
+  return found;
+}
+
+/// The name of the path that `path="auto"` takes.
+const char* planned_path(Index n, Index d, Index T, const std::string& steps, bool only_end) {
+  const StepKind kind = steps == "given"       ? StepKind::given
+                        : steps == "schedule"  ? StepKind::schedule
+                        : steps == "optimal"   ? StepKind::optimal
+                        : steps == "chebyshev" ? StepKind::chebyshev
+                                               : StepKind::lambda_max;
+  switch (choose_path(Path::automatic, n, d, T, kind, only_end)) {
+    case Path::stream: return "stream";
+    case Path::power: return "power";
+    case Path::tridiagonal: return "tridiagonal";
+    default: return "gram";
+  }
+}
+
 }  // namespace
 
 void register_process(py::module_& module) {
@@ -52,6 +97,13 @@ void register_process(py::module_& module) {
       "isa()\n--\n\n"
       "The instruction set that the kernels were compiled for: \"baseline\", \"x86-64-v3\" or "
       "\"x86-64-v4\".");
+  module.def("configuration", &configuration,
+             "configuration()\n--\n\nWhat loopcore.show_config prints, as a dictionary.");
+  module.def("planned_path", &planned_path,
+             "planned_path(n, d, T, steps, only_end)\n--\n\n"
+             "The path that path=\"auto\" takes for steps \"given\", \"schedule\", \"lambda_max\", "
+             "\"optimal\" or \"chebyshev\"; only_end where v(T) alone is read out.",
+             py::arg("n"), py::arg("d"), py::arg("T"), py::arg("steps"), py::arg("only_end"));
   register_fork_handler(module);
 }
 

@@ -1,21 +1,18 @@
 // run, trajectory and errors: the same loops, read out in three ways.
-#include <algorithm>
-#include <cmath>
+#include <array>
 #include <memory>
 #include <numeric>
 #include <vector>
 
 #include "call.hpp"
 #include "docs.hpp"
+#include "readouts.hpp"
 #include "registers.hpp"
 #include "signature.hpp"
 
 namespace loopcore::python {
 
 namespace {
-
-/// v = −q, and 0 rather than −0 where nothing moved.
-double read_out(double q) { return 0.0 - q; }
 
 /// The loops after which to read out: `at`, or 0 … T.
 std::vector<Index> read_at(py::handle at, Index T) {
@@ -65,13 +62,7 @@ py::array run(py::handle X, py::handle y, py::handle alpha, py::handle T, py::ha
   call.broadcast();
   const Index d = call.problem.d;
   const Output output = make_output(call, out, {d});
-  call.execute([&] {
-    return [&](const Axes& index, const Task&, Stop&) {
-      return [&](Index, const double* q) {
-        for (Index i = 0; i < d; ++i) output.put(index, i, 0, read_out(q[i]));
-      };
-    };
-  });
+  call.execute([&](Unit& unit) { return std::make_unique<Vectors>(output, call.batch, unit, d); });
   return output.array();
 }
 
@@ -83,58 +74,9 @@ py::array trajectory(py::handle X, py::handle y, py::handle alpha, py::handle T,
   call.broadcast();
   const Index d = call.problem.d;
   const Output output = make_output(call, out, {static_cast<Index>(call.problem.at.size()), d});
-  call.execute([&] {
-    return [&](const Axes& index, const Task&, Stop&) {
-      return [&](Index k, const double* q) {
-        for (Index i = 0; i < d; ++i) output.put(index, k, i, read_out(q[i]));
-      };
-    };
-  });
+  call.execute([&](Unit& unit) { return std::make_unique<Vectors>(output, call.batch, unit, d); });
   return output.array();
 }
-
-/// θ as an error is measured against it: with t = 2^k θ near 1, so that ‖t‖² stays inside the range.
-class Target {
- public:
-  explicit Target(Index d) : t_(static_cast<std::size_t>(d)) {}
-
-  double* data() { return t_.data(); }
-
-  /// Call once θ is in data().
-  void scale() {
-    const double largest = largest_magnitude(t_.data(), static_cast<Index>(t_.size()));
-    const bool scales = largest > 0 && std::isfinite(largest);
-    factor_ = scales ? std::ldexp(1.0, std::clamp(-std::ilogb(largest), -1000, 1000)) : 1.0;
-    norm2_ = 0;
-    for (double& t : t_) {
-      t *= factor_;
-      norm2_ = madd(t, t, norm2_);
-    }
-  }
-
-  /// |⟨v, θ⟩ − α|
-  double error(const double* q, double alpha) const {
-    double product = 0;
-    for (std::size_t i = 0; i < t_.size(); ++i) product = madd(read_out(q[i]), t_[i], product);
-    return std::abs(product / factor_ - alpha);
-  }
-
-  /// |⟨v − αθ, θ⟩| / (|α| ‖θ‖²): the difference is taken first, so that a small error is not lost in
-  /// the rounding of two large numbers.
-  double relative_error(const double* q, double alpha) const {
-    double product = 0;
-    for (std::size_t i = 0; i < t_.size(); ++i) {
-      const double difference = madd(-alpha, t_[i], factor_ * read_out(q[i]));
-      product = madd(difference / alpha, t_[i], product);
-    }
-    return std::abs(product) / norm2_;
-  }
-
- private:
-  std::vector<double> t_;  // (d,)
-  double factor_ = 1;
-  double norm2_ = 0;
-};
 
 py::array errors(py::handle X, py::handle y, py::handle alpha, py::handle T, py::handle given_theta,
                  py::handle given_relative, py::handle at, py::handle eta, py::handle schedule,
@@ -149,52 +91,95 @@ py::array errors(py::handle X, py::handle y, py::handle alpha, py::handle T, py:
   const Index d = call.problem.d;
   const Output output = make_output(call, out, {static_cast<Index>(call.problem.at.size())});
   if (!out.is_none()) output.refuse_overlap(theta);
-  call.execute([&] {
-    std::unique_ptr<LeastSquares> least_squares;
-    if (!theta) {
-      least_squares = std::make_unique<LeastSquares>(call.problem.n, d, call.problem.epsilon);
-    }
-    return [&, least_squares = std::move(least_squares), target = Target(d)](
-               const Axes& index, const Task& task, Stop& stop) mutable {
-      if (theta) {
-        theta.vector_at(index).read(0, d, target.data());
-      } else {
-        least_squares->solve(task, target.data(), stop);
-      }
-      target.scale();
-      return [&, alpha = task.alpha](Index k, const double* q) {
-        output.put(index, k, 0,
-                   relative ? target.relative_error(q, alpha) : target.error(q, alpha));
-      };
-    };
+  call.execute([&](Unit& unit) {
+    return std::make_unique<Errors>(output, call.batch, unit, call.problem, theta, relative);
   });
   return output.array();
+}
+
+template <class... Handles, std::size_t N, std::size_t... K>
+py::array apply(py::array (*function)(Handles...), const std::array<py::handle, N>& arguments,
+                std::index_sequence<K...>) {
+  static_assert(sizeof...(Handles) == N);
+  return function(arguments[K]...);
+}
+
+PyObject* default_word(const char* word) { return PyUnicode_InternFromString(word); }
+
+PyObject* call_run(PyObject*, PyObject* const* given, Py_ssize_t count, PyObject* names) {
+  return guarded([&] {
+    static const Signature<11> signature("run", {{{"X"},
+                                                  {"y"},
+                                                  {"alpha"},
+                                                  {"T"},
+                                                  {"eta", Py_None},
+                                                  {"schedule", Py_None},
+                                                  {"q0", Py_None},
+                                                  {"scale", default_word("sum")},
+                                                  {"path", default_word("auto")},
+                                                  {"num_threads", Py_None},
+                                                  {"out", Py_None}}});
+    return apply(&run, signature.read(given, static_cast<std::size_t>(count), names),
+                 std::make_index_sequence<11>());
+  });
+}
+
+PyObject* call_trajectory(PyObject*, PyObject* const* given, Py_ssize_t count, PyObject* names) {
+  return guarded([&] {
+    static const Signature<12> signature("trajectory", {{{"X"},
+                                                         {"y"},
+                                                         {"alpha"},
+                                                         {"T"},
+                                                         {"at", Py_None},
+                                                         {"eta", Py_None},
+                                                         {"schedule", Py_None},
+                                                         {"q0", Py_None},
+                                                         {"scale", default_word("sum")},
+                                                         {"path", default_word("auto")},
+                                                         {"num_threads", Py_None},
+                                                         {"out", Py_None}}});
+    return apply(&trajectory, signature.read(given, static_cast<std::size_t>(count), names),
+                 std::make_index_sequence<12>());
+  });
+}
+
+PyObject* call_errors(PyObject*, PyObject* const* given, Py_ssize_t count, PyObject* names) {
+  return guarded([&] {
+    static const Signature<14> signature("errors", {{{"X"},
+                                                     {"y"},
+                                                     {"alpha"},
+                                                     {"T"},
+                                                     {"theta", Py_None},
+                                                     {"relative", Py_False},
+                                                     {"at", Py_None},
+                                                     {"eta", Py_None},
+                                                     {"schedule", Py_None},
+                                                     {"q0", Py_None},
+                                                     {"scale", default_word("sum")},
+                                                     {"path", default_word("auto")},
+                                                     {"num_threads", Py_None},
+                                                     {"out", Py_None}}});
+    return apply(&errors, signature.read(given, static_cast<std::size_t>(count), names),
+                 std::make_index_sequence<14>());
+  });
+}
+
+template <class Function>
+void add(py::module_& module, const char* name, Function function, const std::string& text,
+         PyMethodDef& method) {
+  method = {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function)),
+            METH_FASTCALL | METH_KEYWORDS, text.c_str()};
+  define(module, method);
 }
 
 }  // namespace
 
 void register_run(py::module_& module) {
-  using py::arg;
-  const py::none none;
-  module.def("run", &run, run_doc().c_str(), arg("X"), arg("y"), arg("alpha"), arg("T"),
-             py::kw_only(), arg("eta") = none, arg("schedule") = none, arg("q0") = none,
-             arg("scale") = "sum", arg("path") = "auto", arg("num_threads") = none,
-             arg("out") = none);
-  module.def("trajectory", &trajectory, trajectory_doc().c_str(), arg("X"), arg("y"), arg("alpha"),
-             arg("T"), py::kw_only(), arg("at") = none, arg("eta") = none, arg("schedule") = none,
-             arg("q0") = none, arg("scale") = "sum", arg("path") = "auto",
-             arg("num_threads") = none, arg("out") = none);
-  module.def("errors", &errors, errors_doc().c_str(), arg("X"), arg("y"), arg("alpha"), arg("T"),
-             py::kw_only(), arg("theta") = none, arg("relative") = false, arg("at") = none,
-             arg("eta") = none, arg("schedule") = none, arg("q0") = none, arg("scale") = "sum",
-             arg("path") = "auto", arg("num_threads") = none, arg("out") = none);
-  const std::vector<std::string> prompt{"X", "y", "alpha", "T"};
-  std::vector<std::string> options{"eta", "schedule", "q0", "scale", "path", "num_threads", "out"};
-  register_misfit(module, "run", prompt, options);
-  options.emplace_back("at");
-  register_misfit(module, "trajectory", prompt, options);
-  options.insert(options.end(), {"theta", "relative"});
-  register_misfit(module, "errors", prompt, options);
+  static const std::string texts[] = {run_doc(), trajectory_doc(), errors_doc()};
+  static PyMethodDef methods[3];
+  add(module, "run", &call_run, texts[0], methods[0]);
+  add(module, "trajectory", &call_trajectory, texts[1], methods[1]);
+  add(module, "errors", &call_errors, texts[2], methods[2]);
 }
 
 }  // namespace loopcore::python

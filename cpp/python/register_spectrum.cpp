@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "call.hpp"
+#include "loopcore/spectrum.hpp"
 #include "registers.hpp"
 
 namespace loopcore::python {
@@ -27,7 +28,7 @@ py::tuple spectrum(py::handle given_X, py::handle scale, py::handle num_threads)
   auto* const rank = static_cast<Index*>(results[3].mutable_data());
 
   const double zero = 0;
-  const auto make_worker = [&] {
+  const auto make_worker = [&](int) {
     return [&, solver = SpectrumSolver(n, d, X.float32() ? 0x1p-23 : 0x1p-52), index = Axes()](
                Index number, Stop& stop) mutable {
       batch.unravel(number, index);

@@ -3,6 +3,7 @@
 from importlib.metadata import version as _version
 
 from loopcore import reference as reference
+from loopcore._config import show_config as show_config
 from loopcore._error_bound import error_bound as error_bound
 from loopcore._native import core as _core
 from loopcore._spectrum import Spectrum as Spectrum
@@ -25,6 +26,7 @@ __all__ = [
     "isa",
     "reference",
     "run",
+    "show_config",
     "spectrum",
     "trajectory",
 ]

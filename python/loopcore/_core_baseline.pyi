@@ -15,7 +15,7 @@ def run(
     schedule: ArrayLike | None = None,
     q0: ArrayLike | None = None,
     scale: Literal["sum", "mean"] = "sum",
-    path: Literal["auto", "stream", "gram"] = "auto",
+    path: Literal["auto", "stream", "gram", "power", "tridiagonal"] = "auto",
     num_threads: SupportsIndex | None = None,
     out: NDArray[np.floating] | None = None,
 ) -> NDArray[np.floating]: ...
@@ -30,7 +30,7 @@ def trajectory(
     schedule: ArrayLike | None = None,
     q0: ArrayLike | None = None,
     scale: Literal["sum", "mean"] = "sum",
-    path: Literal["auto", "stream", "gram"] = "auto",
+    path: Literal["auto", "stream", "gram", "power", "tridiagonal"] = "auto",
     num_threads: SupportsIndex | None = None,
     out: NDArray[np.floating] | None = None,
 ) -> NDArray[np.floating]: ...
@@ -47,7 +47,7 @@ def errors(
     schedule: ArrayLike | None = None,
     q0: ArrayLike | None = None,
     scale: Literal["sum", "mean"] = "sum",
-    path: Literal["auto", "stream", "gram"] = "auto",
+    path: Literal["auto", "stream", "gram", "power", "tridiagonal"] = "auto",
     num_threads: SupportsIndex | None = None,
     out: NDArray[np.floating] | None = None,
 ) -> NDArray[np.floating]: ...
@@ -55,3 +55,5 @@ def spectrum(
     X: ArrayLike, scale: str, num_threads: SupportsIndex | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]: ...
 def isa() -> str: ...
+def configuration() -> dict[str, object]: ...
+def planned_path(n: int, d: int, T: int, steps: str, only_end: bool) -> str: ...

@@ -1,4 +1,5 @@
-// Batch: many independent tasks over threads. The only task-parallel loop of the library.
+// Batch: independent pieces of work over threads, tasks of a batch or parts of one large task. The only
+// parallel loop of the library.
 #pragma once
 
 #include <algorithm>
@@ -52,9 +53,9 @@ class Queue {
       : tasks_(tasks), grain_(std::clamp<Index>(tasks / (16 * Index{threads}), 1, 64)) {}
 
   template <class MakeWorker>
-  void work(MakeWorker& make_worker, Stop& stop) {
+  void work(MakeWorker& make_worker, int thread, Stop& stop) {
     try {
-      auto worker = make_worker();
+      auto worker = make_worker(thread);
       while (!stop.raised()) {
         const Index begin = next_.fetch_add(grain_, std::memory_order_relaxed);
         if (begin >= tasks_) break;
@@ -97,8 +98,8 @@ class Queue {
 
 }  // namespace detail
 
-/// worker(task, stop) for every task in [0, tasks), over at most `threads` threads; make_worker() is
-/// called once on each of them and makes the worker with the memory it needs. Which thread computes a
+/// worker(task, stop) for every task in [0, tasks), over at most `threads` threads; make_worker(thread)
+/// is called once on each of them and makes the worker with the memory it needs. Which thread computes a
 /// task, and beside which others, has no influence on its bits. The first exception is rethrown.
 template <class MakeWorker>
 void for_each_task(Index tasks, int threads, StopFlag& flag, MakeWorker&& make_worker) {
@@ -107,9 +108,10 @@ void for_each_task(Index tasks, int threads, StopFlag& flag, MakeWorker&& make_w
   if (threads > 1) {
 #pragma omp parallel num_threads(threads)
     {
-      const bool is_calling_thread = omp_get_thread_num() == 0;
+      const int thread = omp_get_thread_num();
+      const bool is_calling_thread = thread == 0;
       Stop stop(flag, is_calling_thread);
-      queue.work(make_worker, stop);
+      queue.work(make_worker, thread, stop);
       if (is_calling_thread) queue.wait_for(omp_get_num_threads(), stop);
     }
     queue.rethrow();
@@ -117,8 +119,35 @@ void for_each_task(Index tasks, int threads, StopFlag& flag, MakeWorker&& make_w
   }
 #endif
   Stop stop(flag, true);
-  queue.work(make_worker, stop);
+  queue.work(make_worker, 0, stop);
   queue.rethrow();
 }
+
+/// The threads that share the work on one task: one, where every task of a batch has a thread of its own.
+class Team {
+ public:
+  explicit Team(int threads) : threads_(std::max(threads, 1)) {}
+
+  int threads() const { return threads_; }
+
+  /// work(item, thread, stop) for every item in [0, items), thread < min(items, threads()). What is
+  /// computed must not depend on the thread.
+  template <class Work>
+  void for_each(Index items, Work&& work, Stop& stop) const {
+    if (threads_ == 1 || items <= 1) {
+      for (Index item = 0; item < items && !stop.raised(); ++item) work(item, 0, stop);
+      return;
+    }
+    const auto make_worker = [&work](int thread) {
+      return [&work, thread](Index item, Stop& inner) { work(item, thread, inner); };
+    };
+    const auto threads = static_cast<int>(std::min<Index>(items, threads_));
+    for_each_task(items, threads, stop.flag(), make_worker);
+    stop.look();
+  }
+
+ private:
+  int threads_;
+};
 
 }  // namespace loopcore

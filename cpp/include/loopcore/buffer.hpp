@@ -1,9 +1,10 @@
-// Buffer: the aligned doubles that workspaces are made of. Workspaces are allocated once per thread
+// Array, and Buffer: the aligned numbers that workspaces are made of. Workspaces are allocated once per thread
 // and passed in; the kernels themselves allocate nothing.
 #pragma once
 
 #include <algorithm>
-#include <cstdlib>
+#include <cstddef>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <new>
@@ -14,32 +15,59 @@ namespace loopcore {
 
 inline constexpr std::size_t alignment = 64;  // a cache line, and the widest register
 
+/// Memory that begins at a multiple of `alignment`. By hand, with what was allocated noted in front: glibc's
+/// aligned allocation splits chunks each time, which took half of a small call.
+inline void* allocate_aligned(std::size_t bytes) {
+  constexpr std::size_t room = alignment + sizeof(void*);
+  auto* const whole = static_cast<std::byte*>(::operator new(bytes + room));
+  void* aligned = whole + sizeof(void*);
+  std::size_t space = bytes + alignment;
+  std::align(alignment, bytes, aligned, space);
+  std::memcpy(static_cast<std::byte*>(aligned) - sizeof(void*), &whole, sizeof whole);
+  return aligned;
+}
+
 struct AlignedDelete {
-  void operator()(void* memory) const { ::operator delete(memory, std::align_val_t{alignment}); }
+  void operator()(void* aligned) const {
+    void* whole;
+    std::memcpy(&whole, static_cast<std::byte*>(aligned) - sizeof(void*), sizeof whole);
+    ::operator delete(whole);
+  }
 };
 
-class Buffer {
+/// Base of classes with lanes among their members, which `new` would ask glibc to align.
+struct Aligned {
+  static void* operator new(std::size_t bytes) { return allocate_aligned(bytes); }
+  static void operator delete(void* memory) { AlignedDelete{}(memory); }
+};
+
+/// `size` values, zeros at first; aligned for any of them.
+template <class Value>
+class Array {
  public:
-  Buffer() = default;
-  explicit Buffer(Index size) : size_(std::max<Index>(size, 1)) {
-    if (size_ > std::numeric_limits<Index>::max() / static_cast<Index>(sizeof(double))) {
+  Array() = default;
+  explicit Array(Index size) : size_(size) {
+    if (size == 0) return;
+    if (size_ > std::numeric_limits<Index>::max() / 2 / static_cast<Index>(sizeof(Value))) {
       throw std::bad_alloc();
     }
-    const std::size_t bytes = static_cast<std::size_t>(size_) * sizeof(double);
-    data_.reset(static_cast<double*>(::operator new(bytes, std::align_val_t{alignment})));
-    std::fill_n(data_.get(), size_, 0.0);
+    const std::size_t bytes = static_cast<std::size_t>(size_) * sizeof(Value);
+    data_.reset(static_cast<Value*>(allocate_aligned(bytes)));
+    std::fill_n(data_.get(), size_, Value{});
   }
 
-  double* data() { return data_.get(); }
-  const double* data() const { return data_.get(); }
+  Value* data() { return data_.get(); }
+  const Value* data() const { return data_.get(); }
   Index size() const { return size_; }
-  double& operator[](Index k) { return data_.get()[k]; }
-  double operator[](Index k) const { return data_.get()[k]; }
-  void fill(double value) { std::fill_n(data_.get(), size_, value); }
+  Value& operator[](Index k) { return data_.get()[k]; }
+  const Value& operator[](Index k) const { return data_.get()[k]; }
+  void fill(Value value) { std::fill_n(data_.get(), size_, value); }
 
  private:
   Index size_ = 0;
-  std::unique_ptr<double, AlignedDelete> data_;
+  std::unique_ptr<Value, AlignedDelete> data_;
 };
+
+using Buffer = Array<double>;
 
 }  // namespace loopcore

@@ -1,140 +1,204 @@
-// Gram: one pass over X, then d² per loop whatever n is, or n² where n < d.
+// Gram: one pass over X, then a loop costs d² whatever n is, or n² where n < d; and 4 d in the basis
+// where S is tridiagonal. Tasks on one and the same X share the pass, S and the basis.
 #pragma once
 
 #include <algorithm>
+#include <optional>
 
 #include "loopcore/affine_loop.hpp"
+#include "loopcore/dual.hpp"
+#include "loopcore/engine.hpp"
+#include "loopcore/householder.hpp"
 #include "loopcore/lambda_max.hpp"
-#include "loopcore/range.hpp"
-#include "loopcore/rows.hpp"
-#include "loopcore/steps.hpp"
-#include "loopcore/stop.hpp"
+#include "loopcore/packed_loop.hpp"
+#include "loopcore/plan.hpp"
+#include "loopcore/power.hpp"
 #include "loopcore/token_gram.hpp"
+#include "loopcore/tridiagonal.hpp"
 
 namespace loopcore {
 
-/// The primal form is the loop on the query token z = (q, α) with S = Σ (x_i, y_i)(x_i, y_i)ᵀ:
-///     z ← z − η P S z
-/// The dual form is for n < d: every update of q is Xᵀ times something, so q = q(0) + Xᵀ w, and
-///     w ← w − η (X Xᵀ w + c),   c = X q(0) + α y
-/// is the same loop on z = (w, 1) with S = [[X Xᵀ, c], [cᵀ, ·]].
-class Gram {
+/// The loop on z = q with S = XᵀX and b = α Xᵀy, or in the dual form on z = w with S = X Xᵀ and b = c:
+///     z ← z − η (S z + b)
+class Gram final : public Engine {
  public:
-  /// For tasks of (n, d), in the dual form or the primal.
-  Gram(Index n, Index d, bool dual)
-      : n_(n),
-        d_(d),
-        is_dual_(dual),
+  /// For tasks of (n, d) that a team works on together, on the path gram, power or tridiagonal;
+  /// `finds_step` where lambda_max() will be asked.
+  Gram(Index n, Index d, Path path, bool dual, bool finds_step, const Team& team)
+      : d_(d),
         size_(dual ? n : d),
-        tokens_(size_ + 1),
-        z_(padded(size_ + 1)),
-        g_(padded(size_ + 1)),
-        q_(is_dual() ? padded(d) : 0),
-        sum_(is_dual() ? d : 0),
-        reader_(is_dual() ? d : 0),
-        lambda_max_(size_) {}
+        team_(team),
+        tokens_(dual ? d : n, size_, team.threads()),
+        q0_rows_(lane_width * d),
+        q0_(d),
+        b_(size_),
+        z_(size_),
+        g_(size_),
+        out_(d),
+        one_z_(padded(size_)),
+        one_g_(padded(size_)) {
+    if (dual) dual_.emplace(n, d);
+    if (path == Path::power) power_.emplace(size_, team);
+    if (path == Path::tridiagonal) basis_.emplace(size_);
+    if (finds_step) lambda_max_.emplace(size_);
+  }
 
-  bool is_dual() const { return is_dual_; }
+  /// Tasks that have their X in common; with power each by itself, for A belongs to one η.
+  Index take(std::span<const Task> tasks) const override {
+    const auto most = std::min(static_cast<Index>(tasks.size()), power_ ? 1 : lane_width);
+    Index count = 1;
+    while (count < most && tasks[static_cast<std::size_t>(count)].X == tasks[0].X) ++count;
+    return count;
+  }
 
-  /// Sums up the context, and sets z(0). Stopped half-way it leaves nothing usable.
-  void form(const Task& task, const Scaling& scaling, Stop& stop) {
-    const bool formed = is_dual()
-                            ? tokens_.form(task.X.transposed(), nullptr, d_, n_, scaling.x, 0, stop)
-                            : tokens_.form(task.X, &task.y, n_, d_, scaling.x, scaling.y, stop);
-    if (!formed) return;
-    z_.fill(0);
-    if (is_dual()) {
-      start_dual(task, scaling);
+  void open(std::span<const Task> tasks, const Scaling* scalings, Stop& stop) override {
+    count_ = static_cast<Index>(tasks.size());
+    const bool knows_X = X_ && *X_ == tasks[0].X && scalings[0].x == scale_x_;
+    X_.reset();
+    if (!sum_up(tasks, scalings, knows_X, stop)) return;
+    if (!knows_X) look_at_S();
+    const Lane alpha = read_alpha(tasks, scalings);
+    read_q0(tasks, d_, q0_rows_.data(), q0_.data());
+    if (dual_) {
+      dual_->start(tasks, scalings, alpha, q0_.data(), b_.data());
+      z_.fill(Lane::zero());
     } else {
-      start_primal(task, scaling);
+      for (Index k = 0; k < d_; ++k) b_[k] = alpha * tokens_.b()[k];
+      std::copy_n(q0_.data(), d_, z_.data());
     }
-    // P: the last slot, α or 1, does not move.
-    for (Index k = 0; k <= size_; ++k) tokens_.S()(k, size_) = 0;
+    moved_ = false;
+    X_ = tasks[0].X;
+    scale_x_ = scalings[0].x;
   }
 
-  /// Whether the products that made S stayed inside the range of double.
-  bool in_range() const { return in_range_; }
-
-  /// z ← z − η P S z
-  void loop(double eta, Stop& stop) {
-    multiply(tokens_.S(), size_ + 1, size_ + 1, z_.data(), g_.data());
-    descend(eta, g_.data(), size_ + 1, z_.data());
-    stop.after((size_ + 1) * (size_ + 1));
+  Lane::Comparison in_range() const override {
+    const auto X_is = in_safe_range(Lane::broadcast(largest_));
+    return dual_ ? X_is : X_is & in_safe_range(yy_);
   }
 
-  /// q, (d,)
-  const double* q() {
-    if (!is_dual()) return z_.data();
-    read_q0();
-    sum_.open(q_.data());
-    for (Index begin = 0; begin < n_; begin += panel_rows) {
-      double* panel = sum_.panel();
-      reader_.for_each(
-          begin, std::min(begin + panel_rows, n_),
-          [&](auto R, Index i, const double* const* x) { add_rows<R>(x, d_, &z_[i], panel); });
-      sum_.close_panel();
+  Lane lambda_max(Stop& stop) override {
+    if (!lambda_) {
+      lambda_ = (*lambda_max_)(
+          [&](const double* v, double* w) { multiply(tokens_.S(), size_, v, w); }, stop);
     }
-    sum_.finish(q_.data());
-    return q_.data();
+    return Lane::broadcast(*lambda_);
   }
 
-  /// λ_max of XᵀX and X Xᵀ alike
-  double lambda_max(Stop& stop) {
-    return lambda_max_(
-        [&](const double* v, double* w) { multiply(tokens_.S(), size_, size_, v, w); }, stop);
+  void advance(Index begin, Index end, const Steps& steps, Stop& stop) override {
+    if (begin == end) return;
+    if (basis_ && !moved_) enter_basis(stop);
+    moved_ = true;
+    if (power_) {
+      power_->run(tokens_.S(), b_.data(), steps(begin), end - begin, z_.data(), stop);
+      return;
+    }
+    for (Index t = begin; t < end && !stop.raised(); ++t) {
+      if (basis_) {
+        tridiagonal_loop(basis_->diagonal(), basis_->off_diagonal(), b_.data(), size_, steps(t),
+                         z_.data());
+        stop.after(4 * size_ * lane_width);
+      } else {
+        loop_in_place(steps(t), stop);
+      }
+    }
+  }
+
+  const Lane* q() override {
+    if (!moved_) return q0_.data();
+    const Lane* z = z_.data();
+    if (basis_) {
+      std::copy_n(z, size_, g_.data());
+      basis_->from_basis(g_.data());
+      z = g_.data();
+    }
+    if (!dual_) return z;
+    std::copy_n(q0_.data(), d_, out_.data());
+    dual_->read_out(z, count_, out_.data());
+    return out_.data();
+  }
+
+  const Lane* state() override {
+    if (dual_ || !basis_) return q();
+    if (moved_) return z_.data();
+    std::copy_n(z_.data(), size_, g_.data());
+    to_basis(g_.data());
+    return g_.data();
+  }
+
+  void to_basis(Lane* v) const override {
+    if (basis_ && !dual_) basis_->to_basis(v);
   }
 
  private:
-  void start_primal(const Task& task, const Scaling& scaling) {
-    const LaneBlocks S = tokens_.S();
-    in_range_ = in_safe_range(largest_diagonal()) && in_safe_range(S(d_, d_));
-    if (task.q0.data != nullptr) task.q0.read(0, d_, z_.data());
-    z_[d_] = scaling.alpha(task.alpha);
+  bool sum_up(std::span<const Task> tasks, const Scaling* scalings, bool knows_X, Stop& stop) {
+    if (dual_) {
+      return knows_X || tokens_.form(tasks[0].X.transposed(), scalings[0].x, nullptr, nullptr, 0,
+                                     false, team_, stop);
+    }
+    VectorView y[lane_width];
+    int scale_y[lane_width];
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      y[t] = tasks[t].y;
+      scale_y[t] = scalings[t].y;
+    }
+    if (!tokens_.form(tasks[0].X, scalings[0].x, y, scale_y, count_, knows_X, team_, stop)) {
+      return false;
+    }
+    for (Index t = 0; t < count_; ++t) yy_.set(t, tokens_.yy(t));
+    return true;
   }
 
-  void start_dual(const Task& task, const Scaling& scaling) {
-    const LaneBlocks S = tokens_.S();
-    in_range_ = in_safe_range(largest_diagonal());
-    task_ = task;
-    reader_.open(task.X, d_, scaling.x);
-    read_q0();
-    const double alpha = scaling.alpha(task.alpha);
-    const double factor_y = std::ldexp(1.0, scaling.y);
-    reader_.for_each(0, n_, [&](auto R, Index i, const double* const* x) {
-      double r[R];
-      double y[R];
-      dot_rows<R>(x, d_, q_.data(), r);
-      task.y.read(i, R, y);
-      for (Index k = 0; k < R; ++k) S(n_, i + k) = madd(alpha, factor_y * y[k], r[k]);
-    });
-    z_[n_] = 1;
+  /// What depends on X alone, as far as it is cheap.
+  void look_at_S() {
+    largest_ = 0;  // no other entry is larger than the diagonal
+    for (Index k = 0; k < size_; ++k) largest_ = largest_magnitude(&tokens_.S()(k, k), 1, largest_);
+    lambda_.reset();
+    is_reduced_ = false;
   }
 
-  /// Of XᵀX or X Xᵀ; no other entry is larger.
-  double largest_diagonal() {
-    double largest = 0;
-    for (Index k = 0; k < size_; ++k) largest = largest_magnitude(&tokens_.S()(k, k), 1, largest);
-    return largest;
+  void enter_basis(Stop& stop) {
+    if (!is_reduced_) basis_->reduce(tokens_.S(), stop);
+    is_reduced_ = !stop.raised();
+    basis_->to_basis(z_.data());
+    basis_->to_basis(b_.data());
   }
 
-  void read_q0() {
-    q_.fill(0);
-    if (task_.q0.data != nullptr) task_.q0.read(0, d_, q_.data());
+  void loop_in_place(Lane eta, Stop& stop) {
+    if (count_ == 1) {
+      unpack(z_.data(), 0, size_, one_z_.data());
+      multiply(tokens_.S(), size_, one_z_.data(), one_g_.data());
+      for (Index k = 0; k < size_; ++k) g_[k] = Lane::broadcast(one_g_[k]);
+    } else {
+      multiply(tokens_.S(), size_, z_.data(), g_.data());
+    }
+    for (Index k = 0; k < size_; ++k) z_[k] = madd(-eta, g_[k] + b_[k], z_[k]);
+    stop.after(size_ * size_ * (count_ == 1 ? 1 : lane_width));
   }
 
-  Index n_;
   Index d_;
-  bool is_dual_;
-  Index size_;        // of the square matrix in S
-  TokenGram tokens_;  // S, (size + 1, size + 1)
-  Buffer z_;          // (size + 1,)
-  Buffer g_;          // (size + 1,)
-  Buffer q_;          // (d,), dual only
-  PanelSum sum_;      // (d,), dual only
-  RowReader reader_;  // dual only
-  LambdaMax lambda_max_;
-  Task task_;  // dual only: X and q(0) are needed again to read q out
-  bool in_range_ = true;
+  Index size_;  // of S
+  const Team& team_;
+  TokenGram tokens_;
+  std::optional<Dual> dual_;
+  std::optional<Power<SharedMap>> power_;
+  std::optional<Householder> basis_;
+  std::optional<LambdaMax> lambda_max_;
+  Index count_ = 0;              // of the tasks that are open
+  std::optional<MatrixView> X_;  // whose S is known
+  int scale_x_ = 0;              // and as scaled
+  double largest_ = 0;           // entry of S
+  Lane yy_ = Lane::zero();       // Σ y², primal only
+  std::optional<double> lambda_;
+  bool is_reduced_ = false;  // S to tridiagonal form
+  bool moved_ = false;       // whether a loop has run: until then q = q(0)
+  Buffer q0_rows_;           // (lane, d)
+  Array<Lane> q0_;           // (d,)
+  Array<Lane> b_;            // (size,)
+  Array<Lane> z_;            // (size,) the state
+  Array<Lane> g_;            // (size,)
+  Array<Lane> out_;          // (d,)
+  Buffer one_z_;             // (size,) z and g of a task alone
+  Buffer one_g_;
 };
 
 }  // namespace loopcore

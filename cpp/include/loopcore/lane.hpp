@@ -5,10 +5,15 @@
 // where the instruction set has a fused multiply-add, in scalars and lanes alike.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+
 #include "loopcore/types.hpp"
 
 #if defined(__AVX512F__) || (defined(__AVX__) && defined(__FMA__))
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
@@ -46,6 +51,7 @@ struct Lane {
   using Register = double;
   using Unaligned = double;
 #endif
+  using Comparison = decltype(Register{} < Register{});
   Register value;
 
   static Lane zero() { return {Register{}}; }
@@ -70,6 +76,14 @@ struct Lane {
 #endif
   }
 
+#if defined(__GNUC__)
+  double operator[](Index k) const { return value[k]; }
+  void set(Index k, double x) { value[k] = x; }
+#else
+  double operator[](Index) const { return value; }
+  void set(Index, double x) { value = x; }
+#endif
+
   /// The sum of all elements, pair by pair.
   double sum() const {
     double elements[width];
@@ -82,7 +96,48 @@ struct Lane {
 
   friend Lane operator+(Lane a, Lane b) { return {a.value + b.value}; }
   friend Lane operator-(Lane a, Lane b) { return {a.value - b.value}; }
+  friend Lane operator*(Lane a, Lane b) { return {a.value * b.value}; }
+  friend Lane operator*(double a, Lane b) { return broadcast(a) * b; }
+  friend Lane operator/(Lane a, Lane b) { return {a.value / b.value}; }
+  friend Lane operator-(Lane a) { return {-a.value}; }
 };
+
+/// Element by element: a < b, a ≤ b.
+inline Lane::Comparison operator<(Lane a, Lane b) { return a.value < b.value; }
+inline Lane::Comparison operator<=(Lane a, Lane b) { return a.value <= b.value; }
+
+/// Element by element: `yes` where the comparison holds, `no` where it does not.
+inline Lane select(Lane::Comparison holds, Lane yes, Lane no) {
+  return {holds ? yes.value : no.value};
+}
+inline Lane abs(Lane a) { return select(a < Lane::zero(), -a, a); }
+inline Lane max(Lane a, Lane b) { return select(a < b, b, a); }
+
+/// Whether the comparison holds for any element.
+inline bool any(Lane::Comparison holds) {
+#if defined(__AVX512F__)
+  const auto bits = reinterpret_cast<__m512i>(holds);
+  return _mm512_test_epi64_mask(bits, bits) != 0;
+#else
+  const Lane ones = select(holds, Lane::broadcast(1), Lane::zero());
+  return ones.sum() != 0;
+#endif
+}
+
+inline Lane sqrt(Lane a) {
+#if defined(__AVX512F__)
+  return {_mm512_maskz_sqrt_pd(0xFF, a.value)};
+#elif defined(__AVX__) && defined(__FMA__)
+  return {_mm256_sqrt_pd(a.value)};
+#elif defined(__SSE2__) && defined(__GNUC__)
+  return {_mm_sqrt_pd(a.value)};
+#else
+  double elements[Lane::width];
+  a.store(elements);
+  for (double& element : elements) element = std::sqrt(element);
+  return Lane::load(elements);
+#endif
+}
 
 inline Lane madd(Lane a, Lane b, Lane c) {
 #if defined(__AVX512F__)
@@ -95,6 +150,8 @@ inline Lane madd(Lane a, Lane b, Lane c) {
   return {a.value * b.value + c.value};
 #endif
 }
+
+inline Lane madd(double a, Lane b, Lane c) { return madd(Lane::broadcast(a), b, c); }
 
 /// total ← total + term, and into `carry` what rounding lost (Knuth's two-sum). A long sum of equal
 /// terms drifts by their number, for each is rounded the same way; with the carry it does not.

@@ -14,8 +14,10 @@
 #pragma once
 
 #include "loopcore/batch.hpp"
+#include "loopcore/engine.hpp"
 #include "loopcore/gram.hpp"
 #include "loopcore/least_squares.hpp"
+#include "loopcore/packed.hpp"
 #include "loopcore/plan.hpp"
 #include "loopcore/solve.hpp"
 #include "loopcore/spectrum.hpp"

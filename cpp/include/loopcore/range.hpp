@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "loopcore/lane.hpp"
 #include "loopcore/types.hpp"
 
 namespace loopcore {
@@ -24,6 +25,11 @@ struct Scaling {
 /// Sums of products are accepted unscaled inside this range: whatever underflowed on the way is then
 /// smaller than the largest by a factor far below u, and there is room for α, η and q on both sides.
 inline bool in_safe_range(double largest) { return largest > 0x1p-400 && largest < 0x1p400; }
+
+/// Element by element.
+inline Lane::Comparison in_safe_range(Lane largest) {
+  return (Lane::broadcast(0x1p-400) < largest) & (largest < Lane::broadcast(0x1p400));
+}
 
 /// The largest |value|, NaN if there is one.
 inline double largest_magnitude(const double* values, Index count, double largest = 0) {

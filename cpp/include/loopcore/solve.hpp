@@ -1,13 +1,18 @@
-// Solver: T loops of one task on the planned path, with its steps, inside the range of double.
+// Solver: T loops of a few tasks on the planned path, with their steps, inside the range of double.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "loopcore/batch.hpp"
+#include "loopcore/engine.hpp"
 #include "loopcore/gram.hpp"
 #include "loopcore/least_squares.hpp"
+#include "loopcore/packed.hpp"
 #include "loopcore/plan.hpp"
 #include "loopcore/range.hpp"
 #include "loopcore/steps.hpp"
@@ -27,122 +32,164 @@ struct Problem {
   bool mean = false;  // divide XᵀX and Xᵀy by n
   Path path = Path::automatic;
   double epsilon = 0x1p-52;  // of the type of X, for its rank
+
+  Path planned_path() const {
+    const bool only_end = at.size() == 1 && at[0] == T;
+    return choose_path(path, n, d, T, kind, only_end);
+  }
+  bool needs_smallest_eigenvalue() const {
+    return kind == StepKind::optimal || kind == StepKind::chebyshev;
+  }
+  bool needs_largest_eigenvalue() const {
+    return kind == StepKind::lambda_max || needs_smallest_eigenvalue();
+  }
 };
 
-class Solver {
+/// The engine of the planned path, whose parts a team may share.
+inline std::unique_ptr<Engine> make_engine(const Problem& p, const Team& team) {
+  const Path path = p.planned_path();
+  const bool finds_step = p.needs_largest_eigenvalue();
+  if (path == Path::stream) return std::make_unique<Stream>(p.n, p.d, finds_step, team);
+  if (is_packed(p.n, p.d)) {
+    if (p.d == 4) return std::make_unique<Packed<4>>(p.n, p.d, path, finds_step);  // the paper's d
+    return std::make_unique<Packed<0>>(p.n, p.d, path, finds_step);
+  }
+  return std::make_unique<Gram>(p.n, p.d, path, uses_dual(p.n, p.d, p.kind), finds_step, team);
+}
+
+class Solver : public Aligned {
  public:
-  explicit Solver(Problem problem) : problem_(std::move(problem)) {
-    const Problem& p = problem_;
-    if (choose_path(p.path, p.n, p.d, p.T, p.kind) == Path::stream) {
-      stream_ = std::make_unique<Stream>(p.d);
-    } else {
-      gram_ = std::make_unique<Gram>(p.n, p.d, uses_dual(p.n, p.d, p.kind));
+  /// Both must outlive the solver.
+  Solver(const Problem& problem, const Team& team)
+      : problem_(problem), engine_(make_engine(problem, team)) {
+    if (problem.kind == StepKind::chebyshev) nodes_ = chebyshev_nodes(problem.T);
+    if (problem.needs_smallest_eigenvalue()) {
+      least_squares_.emplace(problem.n, problem.d, problem.epsilon);
     }
-    if (p.kind == StepKind::chebyshev) nodes_ = chebyshev_nodes(p.T);
-    if (needs_smallest_eigenvalue())
-      least_squares_ = std::make_unique<LeastSquares>(p.n, p.d, p.epsilon);
-    row_ = Buffer(p.d);
+    row_ = Buffer(problem.d);
   }
 
-  /// record(k, q) for each k, with q, (d,), as it is after at[k] loops. Nothing is promised of what was
-  /// recorded if the run was stopped.
-  template <class Record>
-  void operator()(const Task& task, const StepInput& input, Stop& stop, Record&& record) {
-    if (run(task, input, {}, stop, record) || stop.raised()) return;
-    run(task, input, find_scaling(task, row_.data()), stop, record);
+  /// Runs some tasks, at most a lane of them, as many together as the engine takes. Nothing is promised
+  /// of what was recorded if the run was stopped.
+  void operator()(std::span<const Task> tasks, std::span<const StepInput> inputs, Readout& readout,
+                  Stop& stop) {
+    for (std::size_t first = 0; first < tasks.size() && !stop.raised();) {
+      const auto count = static_cast<std::size_t>(engine_->take(tasks.subspan(first)));
+      run(tasks.subspan(first, count), inputs.subspan(first, count), static_cast<Index>(first),
+          readout, stop);
+      first += count;
+    }
   }
 
  private:
-  bool steps_need_eigenvalues() const {
-    return problem_.kind == StepKind::lambda_max || needs_smallest_eigenvalue();
-  }
-  bool needs_smallest_eigenvalue() const {
-    return problem_.kind == StepKind::optimal || problem_.kind == StepKind::chebyshev;
-  }
+  using Scalings = std::array<Scaling, lane_width>;
 
-  template <class Record>
-  bool run(const Task& task, const StepInput& input, const Scaling& scaling, Stop& stop,
-           Record& record) {
-    return stream_ ? run_stream(task, input, scaling, stop, record)
-                   : run_gram(task, input, scaling, stop, record);
-  }
-
-  /// False where the task must be run again, scaled.
-  template <class Record>
-  bool run_gram(const Task& task, const StepInput& input, const Scaling& scaling, Stop& stop,
-                Record& record) {
-    gram_->form(task, scaling, stop);
-    if (stop.raised()) return true;
-    if (!gram_->in_range() && scaling.is_identity() &&
-        !find_scaling(task, row_.data()).is_identity()) {
-      return false;
+  /// Tasks that run together, number `first` and on.
+  void run(std::span<const Task> tasks, std::span<const StepInput> inputs, Index first,
+           Readout& readout, Stop& stop) {
+    Scalings scalings{};
+    if (!sum_up(tasks, scalings, stop)) return;
+    if (problem_.T > 0 && find_scalings(tasks, scalings)) {
+      if (tasks.size() > 1 && !is_packed(problem_.n, problem_.d)) {
+        // On one X, of which they need different scalings: one by one.
+        for (std::size_t t = 0; t < tasks.size() && !stop.raised(); ++t) {
+          run(tasks.subspan(t, 1), inputs.subspan(t, 1), first + static_cast<Index>(t), readout,
+              stop);
+        }
+        return;
+      }
+      if (!sum_up(tasks, scalings, stop)) return;
     }
-    const auto lambda_max = [&] { return gram_->lambda_max(stop); };
-    const Steps steps = make_steps(task, input, scaling, lambda_max, stop);
-    run_loops(*gram_, steps, stop, record, [](Index) { return true; });
-    return true;
-  }
-
-  template <class Record>
-  bool run_stream(const Task& task, const StepInput& input, const Scaling& scaling, Stop& stop,
-                  Record& record) {
-    const bool checks = scaling.is_identity() && problem_.T > 0;
-    stream_->open(task, scaling);
-    const auto left_range = [&](double largest) {
-      return checks && !in_safe_range(largest) && !find_scaling(task, row_.data()).is_identity();
-    };
-    const auto lambda_max = [&] { return stream_->lambda_max(stop); };
-    const Steps steps = make_steps(task, input, scaling, lambda_max, stop);
-    if (steps_need_eigenvalues() && left_range(largest_eigenvalue_)) return false;
-    return run_loops(*stream_, steps, stop, record,
-                     [&](Index t) { return t > 0 || !left_range(stream_->largest_gradient()); });
-  }
-
-  /// The loops themselves. accept(t) is asked after loop t and ends the run where it is false.
-  template <class Engine, class Record, class Accept>
-  bool run_loops(Engine& engine, const Steps& steps, Stop& stop, Record& record, Accept&& accept) {
+    const Steps steps = make_steps(tasks, inputs, scalings, stop);
+    if (stop.raised()) return;
+    const auto count = static_cast<Index>(tasks.size());
+    readout.open(*engine_, first, count, stop);
     Index t = 0;
     for (std::size_t k = 0; k < problem_.at.size(); ++k) {
-      for (; t < problem_.at[k]; ++t) {
-        engine.loop(steps(t), stop);
-        if (stop.raised()) return true;
-        if (!accept(t)) return false;
-      }
-      record(static_cast<Index>(k), engine.q());
+      engine_->advance(t, problem_.at[k], steps, stop);
+      t = problem_.at[k];
+      if (stop.raised()) return;
+      readout.record(*engine_, static_cast<Index>(k), first, count);
     }
-    return true;
   }
 
-  /// η_t for the task as scaled. `lambda_max()` is that of the scaled XᵀX.
-  template <class LambdaMax>
-  Steps make_steps(const Task& task, const StepInput& input, const Scaling& scaling,
-                   LambdaMax&& lambda_max, Stop& stop) {
+  /// The contexts as scaled, and their largest eigenvalues. False if stopped.
+  bool sum_up(std::span<const Task> tasks, const Scalings& scalings, Stop& stop) {
+    engine_->open(tasks, scalings.data(), stop);
+    if (!stop.raised() && problem_.needs_largest_eigenvalue()) {
+      lambda_max_ = engine_->lambda_max(stop);
+    }
+    return !stop.raised();
+  }
+
+  /// Finds a scaling for the tasks that left the range of double. False where there is none.
+  bool find_scalings(std::span<const Task> tasks, Scalings& scalings) {
+    auto safe = engine_->in_range();
+    if (problem_.needs_largest_eigenvalue()) safe = safe & in_safe_range(lambda_max_);
+    if (!any(~safe)) return false;
+    const Lane is_safe = select(safe, Lane::broadcast(1), Lane::zero());
+    bool found = false;
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      if (is_safe[static_cast<Index>(t)] != 0) continue;
+      scalings[t] = find_scaling(tasks[t], row_.data());
+      found = found || !scalings[t].is_identity();
+    }
+    return found;
+  }
+
+  /// η_t for the tasks as scaled.
+  Steps make_steps(std::span<const Task> tasks, std::span<const StepInput> inputs,
+                   const Scalings& scalings, Stop& stop) {
+    const auto count = static_cast<Index>(tasks.size());
     const double factor =
         problem_.mean ? 1.0 / static_cast<double>(std::max<Index>(problem_.n, 1)) : 1.0;
+    const Lane zero = Lane::zero();
     switch (problem_.kind) {
-      case StepKind::given: return Steps::constant(scaling.eta(factor * input.eta));
-      case StepKind::schedule: return Steps::scheduled(input.schedule, factor, scaling);
+      case StepKind::given: {
+        Lane eta = zero;
+        for (std::size_t t = 0; t < tasks.size(); ++t) {
+          eta.set(static_cast<Index>(t), scalings[t].eta(factor * inputs[t].eta));
+        }
+        return Steps::constant(eta);
+      }
+      case StepKind::schedule: {
+        std::array<VectorView, lane_width> schedules;
+        for (std::size_t t = 0; t < tasks.size(); ++t) schedules[t] = inputs[t].schedule;
+        return Steps::scheduled(schedules.data(), count, factor, scalings.data());
+      }
+      case StepKind::lambda_max:
+        return Steps::constant(select(lambda_max_ <= zero, zero, Lane::broadcast(1) / lambda_max_));
       default: break;
     }
-    largest_eigenvalue_ = lambda_max();
-    if (largest_eigenvalue_ == 0) return Steps::constant(0);
-    if (problem_.kind == StepKind::lambda_max) return Steps::constant(1 / largest_eigenvalue_);
-    const Spectrum spectrum = least_squares_->spectrum(task, stop);
-    const double smallest =
-        std::min(spectrum.rescaled(spectrum.lambda_min, scaling.x), largest_eigenvalue_);
-    if (problem_.kind == StepKind::optimal) {
-      return Steps::constant(2 / (smallest + largest_eigenvalue_));
+    Lane lambda_min = lambda_max_;
+    for (std::size_t t = 0; t < tasks.size() && !stop.raised(); ++t) {
+      const auto element = static_cast<Index>(t);
+      const Spectrum spectrum = find_spectrum(tasks[t], stop);
+      const double smallest = spectrum.rescaled(spectrum.lambda_min, scalings[t].x);
+      lambda_min.set(element, std::min(smallest, lambda_max_[element]));
     }
-    return Steps::chebyshev(smallest, largest_eigenvalue_, nodes_.data());
+    if (problem_.kind == StepKind::chebyshev) {
+      return Steps::chebyshev(lambda_min, lambda_max_, nodes_.data());
+    }
+    return Steps::constant(
+        select(lambda_max_ <= zero, zero, Lane::broadcast(2) / (lambda_min + lambda_max_)));
   }
 
-  Problem problem_;
-  std::unique_ptr<Stream> stream_;
-  std::unique_ptr<Gram> gram_;
-  std::unique_ptr<LeastSquares> least_squares_;
-  std::vector<double> nodes_;      // (T,), for Chebyshev steps
-  Buffer row_;                     // (d,)
-  double largest_eigenvalue_ = 0;  // of XᵀX as scaled, where the steps come from it
+  /// Of X, which several tasks in a row may have in common.
+  const Spectrum& find_spectrum(const Task& task, Stop& stop) {
+    if (!(spectrum_X_ && *spectrum_X_ == task.X)) spectrum_ = least_squares_->spectrum(task, stop);
+    spectrum_X_ = task.X;
+    return spectrum_;
+  }
+
+  const Problem& problem_;
+  std::unique_ptr<Engine> engine_;
+  std::optional<LeastSquares> least_squares_;
+  std::vector<double> nodes_;             // (T,), for Chebyshev steps
+  Buffer row_;                            // (d,)
+  Lane lambda_max_ = Lane::zero();        // of XᵀX as scaled, where the steps come from it
+  std::optional<MatrixView> spectrum_X_;  // whose spectrum was found last
+  Spectrum spectrum_;
 };
 
 }  // namespace loopcore

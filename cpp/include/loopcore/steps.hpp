@@ -1,10 +1,12 @@
 // Steps: the step size η_t of every loop.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <numbers>
 #include <vector>
 
+#include "loopcore/lane.hpp"
 #include "loopcore/range.hpp"
 #include "loopcore/types.hpp"
 
@@ -60,51 +62,80 @@ inline std::vector<double> chebyshev_nodes(Index T) {
   return nodes;
 }
 
-/// The steps of one task, ready to use: η_t for t = 0 … T−1.
+/// The steps of up to a lane of tasks, ready to use: η_t for t = 0 … T−1, one task an element.
 class Steps {
  public:
-  static Steps constant(double eta) {
+  static Steps constant(Lane eta) {
     Steps steps;
     steps.eta_ = eta;
     return steps;
   }
 
-  /// η_t = factor · schedule[t]
-  static Steps scheduled(VectorView schedule, double factor, const Scaling& scaling) {
+  /// η_t = factor · schedule[t] of `count` tasks; elements without a task repeat the first one.
+  static Steps scheduled(const VectorView* schedules, Index count, double factor,
+                         const Scaling* scalings) {
     Steps steps;
-    steps.schedule_ = schedule;
-    steps.eta_ = factor;
-    steps.scaling_ = scaling;
+    steps.count_ = count;
+    steps.factor_ = factor;
+    for (Index t = 0; t < count; ++t) {
+      const auto k = static_cast<std::size_t>(t);
+      steps.schedules_[k] = schedules[t];
+      steps.scalings_[k] = scalings[t];
+      steps.is_shared_ = steps.is_shared_ && schedules[t].data == schedules[0].data &&
+                         schedules[t].stride == schedules[0].stride &&
+                         scalings[t].x == scalings[0].x;
+    }
     return steps;
   }
 
   /// 1/η_t = centre + half width · cos φ_t of [λ_min, λ_max], as λ_max cos²(φ_t/2) + λ_min sin²(φ_t/2):
   /// the first form cancels near λ_min, by 4·10³ u at κ = 10⁴ and T = 200.
-  static Steps chebyshev(double lambda_min, double lambda_max, const double* nodes) {
+  static Steps chebyshev(Lane lambda_min, Lane lambda_max, const double* nodes) {
     Steps steps;
     steps.nodes_ = nodes;
     steps.lambda_min_ = lambda_min;
     steps.lambda_max_ = lambda_max;
+    // λ_max = 0: X is zero and so is every step.
+    steps.eta_ = select(Lane::zero() < lambda_max, Lane::broadcast(1), Lane::zero());
     return steps;
   }
 
-  double operator()(Index t) const {
-    if (nodes_ != nullptr) return 1 / (lambda_max_ * nodes_[t] + lambda_min_ * (1 - nodes_[t]));
-    if (schedule_.data != nullptr) {
-      double eta;
-      schedule_.read(t, 1, &eta);
-      return scaling_.eta(eta_ * eta);
+  Lane operator()(Index t) const {
+    if (nodes_ != nullptr) {
+      const Lane node = Lane::broadcast(nodes_[t]);
+      const Lane rest = Lane::broadcast(1 - nodes_[t]);
+      const Lane inverse = lambda_max_ * node + lambda_min_ * rest;
+      return eta_ / select(Lane::zero() < eta_, inverse, Lane::broadcast(1));
     }
-    return eta_;
+    return count_ > 0 ? read(t) : eta_;
   }
 
  private:
-  double eta_ = 0;
-  VectorView schedule_;
-  Scaling scaling_;
+  Lane read(Index t) const {
+    if (is_shared_) return Lane::broadcast(read(0, t));
+    Lane eta = Lane::zero();
+    for (Index task = 0; task < lane_width; ++task) {
+      eta.set(task, task < count_ ? read(task, t) : eta[0]);
+    }
+    return eta;
+  }
+
+  double read(Index task, Index t) const {
+    const auto k = static_cast<std::size_t>(task);
+    double eta;
+    schedules_[k].read(t, 1, &eta);
+    return scalings_[k].eta(factor_ * eta);
+  }
+
+  Lane eta_ = Lane::zero();
+  Index count_ = 0;  // of schedules
+  double factor_ = 1;
+  bool is_shared_ = true;
+  std::array<VectorView, lane_width> schedules_;
+  std::array<Scaling, lane_width> scalings_;
   const double* nodes_ = nullptr;
-  double lambda_min_ = 0;
-  double lambda_max_ = 0;
+  Lane lambda_min_ = Lane::zero();
+  Lane lambda_max_ = Lane::zero();
 };
 
 }  // namespace loopcore

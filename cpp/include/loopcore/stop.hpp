@@ -24,6 +24,7 @@ class Stop {
   Stop(StopFlag& flag, bool is_calling_thread)
       : flag_(flag), polls_(is_calling_thread && flag.poll != nullptr) {}
 
+  StopFlag& flag() { return flag_; }
   bool raised() const { return flag_.raised.load(std::memory_order_relaxed); }
   void raise() { flag_.raised.store(true, std::memory_order_relaxed); }
 

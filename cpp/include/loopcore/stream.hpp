@@ -3,56 +3,113 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
+#include <optional>
+#include <vector>
 
-#include "loopcore/affine_loop.hpp"
+#include "loopcore/batch.hpp"
+#include "loopcore/engine.hpp"
 #include "loopcore/lambda_max.hpp"
-#include "loopcore/range.hpp"
 #include "loopcore/rows.hpp"
-#include "loopcore/steps.hpp"
-#include "loopcore/stop.hpp"
 
 namespace loopcore {
 
-class Stream {
+class Stream final : public Engine {
  public:
-  /// For tasks of d columns.
-  explicit Stream(Index d)
-      : d_(d), reader_(d), q_(padded(d)), g_(padded(d)), sum_(d), lambda_max_(d) {}
+  /// For tasks of (n, d), whose rows a team shares; `finds_step` where lambda_max() will be asked.
+  Stream(Index n, Index d, bool finds_step, const Team& team)
+      : n_(n),
+        d_(d),
+        team_(team),
+        q_(padded(d)),
+        g_(padded(d)),
+        chunks_((n + chunk_rows - 1) / chunk_rows),
+        sums_(chunks_ * padded(d)),
+        total_(d),
+        lanes_(d) {
+    if (finds_step) lambda_max_.emplace(d);
+    const Index workers = std::min<Index>(team.threads(), std::max<Index>(chunks_, 1));
+    for (Index k = 0; k < workers; ++k) workers_.push_back(std::make_unique<Worker>(d));
+  }
 
-  void open(const Task& task, const Scaling& scaling) {
-    task_ = task;
-    alpha_ = scaling.alpha(task.alpha);
-    factor_y_ = std::ldexp(1.0, scaling.y);
-    reader_.open(task.X, d_, scaling.x);
+  Index take(std::span<const Task>) const override { return 1; }
+
+  /// The first pass over X is made here: its gradient tells whether the range is left.
+  void open(std::span<const Task> tasks, const Scaling* scalings, Stop& stop) override {
+    task_ = tasks[0];
+    alpha_ = scalings[0].alpha(task_.alpha);
+    factor_y_ = std::ldexp(1.0, scalings[0].y);
+    for (auto& worker : workers_) worker->reader.open(task_.X, d_, scalings[0].x);
     q_.fill(0);
-    if (task.q0.data != nullptr) task.q0.read(0, d_, q_.data());
-  }
-
-  const double* q() const { return q_.data(); }  // (d,)
-
-  /// q ← q − η (Xᵀ X q + α Xᵀ y)
-  void loop(double eta, Stop& stop) {
+    if (task_.q0.data != nullptr) task_.q0.read(0, d_, q_.data());
     pass(q_.data(), &task_.y, g_.data(), stop);
-    descend(eta, g_.data(), d_, q_.data());
+    has_gradient_ = true;
   }
 
-  /// max_k |g_k| of the last loop
-  double largest_gradient() const { return largest_magnitude(g_.data(), d_); }
-
-  /// λ_max(XᵀX)
-  double lambda_max(Stop& stop) {
-    return lambda_max_([&](const double* v, double* w) { pass(v, nullptr, w, stop); }, stop);
+  Lane::Comparison in_range() const override {
+    return in_safe_range(Lane::broadcast(largest_magnitude(g_.data(), d_)));
   }
+
+  Lane lambda_max(Stop& stop) override {
+    const double lambda =
+        (*lambda_max_)([&](const double* v, double* w) { pass(v, nullptr, w, stop); }, stop);
+    return Lane::broadcast(lambda);
+  }
+
+  void advance(Index begin, Index end, const Steps& steps, Stop& stop) override {
+    for (Index t = begin; t < end && !stop.raised(); ++t) {
+      if (!has_gradient_) pass(q_.data(), &task_.y, g_.data(), stop);
+      has_gradient_ = false;
+      const double eta = steps(t)[0];
+      for (Index k = 0; k < d_; ++k) q_[k] = madd(-eta, g_[k], q_[k]);
+    }
+  }
+
+  const Lane* q() override {
+    for (Index k = 0; k < d_; ++k) lanes_[k] = Lane::broadcast(q_[k]);
+    return lanes_.data();
+  }
+  const Lane* state() override { return q(); }
+  void to_basis(Lane*) const override {}
 
  private:
-  /// r_i = ⟨x_i, q⟩ + α y_i,  g = Σ_i r_i x_i: each row is used twice while it is at hand. Without
-  /// y, g = XᵀX q.
+  // Rows that one thread sums up at a time: many panels, and few enough for all threads to have some.
+  static constexpr Index chunk_rows = 16 * panel_rows;
+
+  struct Worker {
+    explicit Worker(Index d) : reader(d), sum(d) {}
+    RowReader reader;
+    PanelSum sum;
+  };
+
+  /// g = Σ_i r_i x_i with r_i = ⟨x_i, q⟩ + α y_i, or without y, XᵀX q. The rows' chunks are summed by
+  /// whoever is free, and added in their order.
   void pass(const double* q, const VectorView* y, double* g, Stop& stop) {
-    sum_.open();
-    for (Index begin = 0; begin < task_.n; begin += panel_rows) {
-      const Index end = std::min(begin + panel_rows, task_.n);
-      double* panel = sum_.panel();
-      reader_.for_each(begin, end, [&](auto R, Index i, const double* const* x) {
+    team_.for_each(
+        chunks_,
+        [&](Index chunk, int thread, Stop& inner) {
+          Worker& worker = *workers_[static_cast<std::size_t>(thread)];
+          add_chunk(worker, chunk, q, y, chunks_ == 1 ? g : &sums_[chunk * padded(d_)], inner);
+        },
+        stop);
+    if (chunks_ == 1 || stop.raised()) return;
+    total_.open();
+    for (Index chunk = 0; chunk < chunks_; ++chunk) {
+      std::copy_n(&sums_[chunk * padded(d_)], padded(d_), total_.panel());
+      total_.close_panel();
+    }
+    total_.finish(g);
+  }
+
+  /// Each row is used twice while it is at hand.
+  void add_chunk(Worker& worker, Index chunk, const double* q, const VectorView* y, double* g,
+                 Stop& stop) {
+    worker.sum.open();
+    const Index last = std::min(n_, (chunk + 1) * chunk_rows);
+    for (Index begin = chunk * chunk_rows; begin < last; begin += panel_rows) {
+      const Index end = std::min(begin + panel_rows, last);
+      double* panel = worker.sum.panel();
+      worker.reader.for_each(begin, end, [&](auto R, Index i, const double* const* x) {
         double r[R];
         dot_rows<R>(x, d_, q, r);
         if (y != nullptr) {
@@ -62,21 +119,27 @@ class Stream {
         }
         add_rows<R>(x, d_, r, panel);
       });
-      sum_.close_panel();
+      worker.sum.close_panel();
       if (stop.after(2 * (end - begin) * d_)) return;
     }
-    sum_.finish(g);
+    worker.sum.finish(g);
   }
 
+  Index n_;
   Index d_;
-  RowReader reader_;
-  Buffer q_;      // (d,)
-  Buffer g_;      // (d,)
-  PanelSum sum_;  // (d,)
-  LambdaMax lambda_max_;
+  const Team& team_;
+  Buffer q_;  // (d,)
+  Buffer g_;  // (d,)
+  Index chunks_;
+  Buffer sums_;     // (chunks, d)
+  PanelSum total_;  // (d,)
+  std::vector<std::unique_ptr<Worker>> workers_;
+  Array<Lane> lanes_;  // (d,) q for those who read it
+  std::optional<LambdaMax> lambda_max_;
   Task task_;
   double alpha_ = 0;
   double factor_y_ = 1;
+  bool has_gradient_ = false;
 };
 
 }  // namespace loopcore

@@ -48,6 +48,12 @@ struct VectorView {
   void read(Index begin, Index count, double* out) const {
     load(data + begin * stride, stride, count, out);
   }
+
+  /// True where it is `double[]` in place.
+  bool is_native() const {
+    return load == &loopcore::load<double> && stride == sizeof(double) &&
+           reinterpret_cast<std::uintptr_t>(data) % alignof(double) == 0;
+  }
 };
 
 /// A strided matrix of any storage type.
@@ -61,6 +67,7 @@ struct MatrixView {
     load(data + row * row_stride, column_stride, columns, out);
   }
   MatrixView transposed() const { return {data, column_stride, row_stride, load}; }
+  bool operator==(const MatrixView&) const = default;
 
   /// True where a row is `double[d]` in place, so that no copy is needed to compute with it.
   bool has_native_rows() const {

@@ -1,0 +1,227 @@
+// Power: T loops in log T products. With a constant step the loop is one affine map,
+//     z ← A z + c,   A = I − η S,  c = −η b,
+// and two loops are another, A² z + (A c + c): squaring k times leaves T / 2ᵏ loops.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include "loopcore/batch.hpp"
+#include "loopcore/buffer.hpp"
+#include "loopcore/lane.hpp"
+#include "loopcore/packed_gram.hpp"
+#include "loopcore/packed_loop.hpp"
+#include "loopcore/plan.hpp"
+#include "loopcore/rows.hpp"
+#include "loopcore/stop.hpp"
+#include "loopcore/token_gram.hpp"
+#include "loopcore/types.hpp"
+
+namespace loopcore {
+
+/// The affine map of several small tasks, one a lane element.
+template <Index D>
+class PackedMap {
+ public:
+  explicit PackedMap(Index d) : d_(d), A_(d * d), squared_(d * d), c_(d), out_(d) {}
+
+  Index size() const { return d_; }
+
+  /// z ← z − η (S z + b);  S (d, d), b (d,)
+  void open(LaneMatrix<D> S, const Lane* b, Lane eta) {
+    for (Index j = 0; j < d_; ++j) {
+      for (Index k = 0; k < d_; ++k) A()[j][k] = -(eta * S[j][k]);
+      A()[j][j] = madd(-eta, S[j][j], Lane::broadcast(1));
+      c_[j] = -(eta * b[j]);
+    }
+  }
+
+  /// z ← A z + c
+  void apply(Lane* z) {
+    affine(A(), z, c_.data(), out_.data());
+    for (Index k = 0; k < d_; ++k) z[k] = out_[k];
+  }
+
+  /// c ← A c + c,  A ← A² = Σ_i a_i a_iᵀ over the rows of A, which is symmetric
+  void square(Stop& stop) {
+    apply_to_itself();
+    const LaneMatrix<D> squared{squared_.data(), d_};
+    detail::add_packed_gram(A_.data(), d_, true, squared);
+    detail::mirror(squared);
+    std::swap(A_, squared_);
+    stop.after(d_ * d_ * (d_ + 1) / 2 * lane_width);
+  }
+
+  /// The largest entry of a square, which stands on its diagonal.
+  Lane largest() {
+    Lane largest = Lane::zero();
+    for (Index k = 0; k < d_; ++k) largest = max(largest, A()[k][k]);
+    return largest;
+  }
+
+  /// A = 0 and c = z for some of the tasks: whatever is run from now on, z comes out.
+  void settle(Lane::Comparison which, const Lane* z) {
+    for (Index j = 0; j < d_; ++j) {
+      c_[j] = select(which, z[j], c_[j]);
+      for (Index k = 0; k < d_; ++k) A()[j][k] = select(which, Lane::zero(), A()[j][k]);
+    }
+  }
+
+ private:
+  LaneMatrix<D> A() { return {A_.data(), d_}; }
+
+  void apply_to_itself() {
+    affine(A(), c_.data(), c_.data(), out_.data());
+    std::swap(c_, out_);
+  }
+
+  Size<D> d_;
+  Array<Lane> A_;        // (d, d)
+  Array<Lane> squared_;  // (d, d)
+  Array<Lane> c_;        // (d,)
+  Array<Lane> out_;      // (d,)
+};
+
+/// The affine map of one larger task: the matrix has doubles, the vectors are lanes of which one element
+/// counts.
+class SharedMap {
+ public:
+  SharedMap(Index size, const Team& team)
+      : size_(size),
+        team_(team),
+        rows_(size * padded(size)),
+        gram_(size, size, team.threads()),
+        c_(size),
+        out_(size) {}
+
+  Index size() const { return size_; }
+
+  void open(const LaneBlocks& S, const Lane* b, Lane eta) {
+    for (Index j = 0; j < size_; ++j) {
+      for (Index k = 0; k < size_; ++k) row(j)[k] = -(eta[0] * S(j, k));
+      row(j)[j] = madd(-eta[0], S(j, j), 1.0);
+      c_[j] = -(eta * b[j]);
+    }
+  }
+
+  /// z ← A z + c
+  void apply(Lane* z) {
+    multiply_add(z, out_.data());
+    std::copy_n(out_.data(), size_, z);
+  }
+
+  /// c ← A c + c,  A ← A²
+  void square(Stop& stop) {
+    multiply_add(c_.data(), out_.data());
+    std::swap(c_, out_);
+    const MatrixView A{reinterpret_cast<const std::byte*>(rows_.data()),
+                       padded(size_) * static_cast<Index>(sizeof(double)), sizeof(double),
+                       &load<double>};
+    if (!gram_.form(A, 0, nullptr, nullptr, 0, false, team_, stop)) return;
+    const LaneBlocks squared = gram_.S();
+    for (Index j = 0; j < size_; ++j) {
+      for (Index k = 0; k < size_; ++k) row(j)[k] = squared(j, k);
+    }
+  }
+
+  Lane largest() {
+    double largest = 0;
+    for (Index k = 0; k < size_; ++k) largest = std::max(largest, row(k)[k]);
+    return Lane::broadcast(largest);
+  }
+
+  void settle(Lane::Comparison, const Lane* z) {
+    rows_.fill(0);
+    std::copy_n(z, size_, c_.data());
+  }
+
+ private:
+  double* row(Index j) { return rows_.data() + j * padded(size_); }
+
+  /// out = A z + c
+  void multiply_add(const Lane* z, Lane* out) {
+    for (Index k = 0; k < size_; ++k) z_[k] = z[k][0];
+    for (Index j = 0; j < size_; ++j) {
+      const double* a = row(j);
+      double product;
+      dot_rows<1>(&a, size_, z_.data(), &product);
+      out[j] = c_[j] + Lane::broadcast(product);
+    }
+  }
+
+  Index size_;
+  const Team& team_;
+  Buffer rows_;  // (size, size) A, by rows, padded
+  TokenGram gram_;
+  Array<Lane> c_;            // (size,)
+  Array<Lane> out_;          // (size,)
+  Buffer z_{padded(size_)};  // (size,)
+};
+
+/// T loops by squaring a map: PackedMap or SharedMap.
+template <class Map>
+class Power {
+ public:
+  template <class... Arguments>
+  explicit Power(Arguments&&... arguments)
+      : map_(std::forward<Arguments>(arguments)...), start_(map_.size()), trial_(map_.size()) {}
+
+  /// z ← T loops from z, each z ← z − η (S z + b)
+  template <class Matrix>
+  void run(const Matrix& S, const Lane* b, Lane eta, Index T, Lane* z, Stop& stop) {
+    std::copy_n(z, map_.size(), start_.data());
+    map_.open(S, b, eta);
+    const Index squarings = count_squarings(map_.size(), T);
+    for (Index k = 0; k < squarings && !stop.raised(); ++k) {
+      if ((T >> k & 1) != 0) map_.apply(z);
+      map_.square(stop);
+      settle(z, T >> (k + 1));
+    }
+    for (Index t = 0; t < T >> squarings; ++t) {
+      map_.apply(z);
+      if (stop.after(map_.size() * map_.size() * lane_width)) return;
+    }
+    run_again_where_not_finite(S, b, eta, T, z, stop);
+  }
+
+ private:
+  /// Powers of a contraction leave the range of double at its lower end, where arithmetic is a hundred
+  /// times slower. Once A is below 2⁻⁵⁰⁰ in some task, at most four more of its loops change anything:
+  /// they are run at once, and what came out stays.
+  void settle(Lane* z, Index loops) {
+    const auto settled = map_.largest() < Lane::broadcast(0x1p-500);
+    if (!any(settled)) return;
+    std::copy_n(z, map_.size(), trial_.data());
+    for (Index t = 0; t < std::min<Index>(loops, 4); ++t) map_.apply(trial_.data());
+    for (Index k = 0; k < map_.size(); ++k) z[k] = select(settled, trial_[k], z[k]);
+    map_.settle(settled, z);
+  }
+
+  /// A² may overflow where the loops themselves do not, or not yet: such a task is run loop by loop.
+  template <class Matrix>
+  void run_again_where_not_finite(const Matrix& S, const Lane* b, Lane eta, Index T, Lane* z,
+                                  Stop& stop) {
+    const auto lost = not_finite(z);
+    if (!any(lost)) return;
+    map_.open(S, b, eta);
+    for (Index t = 0; t < T; ++t) {
+      map_.apply(start_.data());
+      // It stays so, and after one more loop no entry is finite.
+      if (t % 64 == 0 && !any(lost & ~not_finite(start_.data()))) T = std::min(T, t + 2);
+      if (stop.after(map_.size() * map_.size() * lane_width)) return;
+    }
+    for (Index k = 0; k < map_.size(); ++k) z[k] = select(lost, start_[k], z[k]);
+  }
+
+  Lane::Comparison not_finite(const Lane* z) const {
+    Lane sum = Lane::zero();
+    for (Index k = 0; k < map_.size(); ++k) sum = sum + (z[k] - z[k]);  // 0, or NaN
+    return ~(sum <= Lane::zero());
+  }
+
+  Map map_;
+  Array<Lane> start_;  // (size,) z before the first loop
+  Array<Lane> trial_;  // (size,)
+};
+
+}  // namespace loopcore
