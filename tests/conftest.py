@@ -15,6 +15,17 @@ settings.register_profile("loopcore", deadline=None, derandomize=True, print_blo
 settings.load_profile("loopcore")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the tests."""
+    parser.addoption(
+        "--promise-scale",
+        type=int,
+        default=1,
+        metavar="K",
+        help="test the accuracy promise on K times as many random tasks",
+    )
+
+
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Return a generator seeded by the test's own name."""

@@ -57,22 +57,47 @@ def eigenvalues(X: NDArray[Any]) -> LongArray:
 
 def _rotate_clusters(W: LongArray) -> None:
     """Make columns of W orthogonal where that moves ‖W_i‖² by more than 1e-4 u, in place."""
-    k = W.shape[-1]
     for _ in range(6):
         G = W.swapaxes(-1, -2) @ W  # (..., k, k), nearly diagonal
         lam = np.einsum("...ii->...i", G)  # (..., k)
         gap = np.abs(lam[..., :, None] - lam[..., None, :])
         limit = LD(1e-20) * lam[..., :, None] * (gap + np.abs(G))
-        moves = limit < G**2
-        moves &= ~np.eye(k, dtype=bool)
-        pairs = np.argwhere(np.triu(moves.any(tuple(range(moves.ndim - 2)))))
-        if not len(pairs):
+        if not _rotate(limit < G**2, W):
             return
-        for i, j in pairs:
-            a, b = W[..., i].copy(), W[..., j].copy()  # (..., n)
-            theta = np.arctan2(2 * (a * b).sum(-1), (a**2 - b**2).sum(-1))[..., None] / 2
-            c, s = np.cos(theta), np.sin(theta)
-            W[..., i], W[..., j] = c * a + s * b, c * b - s * a
+
+
+def _rotate(moves: NDArray[np.bool_], W: LongArray, *others: LongArray) -> bool:
+    """Make pairs of columns of W orthogonal, in place; `others` take part. False if there is none.
+
+    A pair is taken if it is marked in any of the tasks, (..., k, k).
+    """
+    pairs = np.argwhere(np.triu(moves.any(tuple(range(moves.ndim - 2))), 1))
+    for i, j in pairs:
+        a, b = W[..., i], W[..., j]  # (..., n)
+        theta = np.arctan2(2 * (a * b).sum(-1), (a**2 - b**2).sum(-1))[..., None] / 2
+        c, s = np.cos(theta), np.sin(theta)
+        for M in (W, *others):
+            a, b = M[..., i].copy(), M[..., j].copy()
+            M[..., i], M[..., j] = c * a + s * b, c * b - s * a
+    return len(pairs) > 0
+
+
+def eigenbasis(X: NDArray[Any]) -> tuple[LongArray, LongArray, LongArray]:
+    """Return orthonormal columns V with orthogonal X V, and X V, and the squares of its norms.
+
+    They are (..., d, k), (..., n, k) and (..., k) for k = min(n, d), good to 1e-19 ‖X‖: the
+    singular vectors that float64 finds, and rotations after that.
+    """
+    V = np.linalg.svd(X.astype(np.float64), full_matrices=False)[2].swapaxes(-1, -2).astype(LD)
+    for _ in range(2):
+        V = V + V @ (np.eye(V.shape[-1]) - V.swapaxes(-1, -2) @ V) / 2  # orthonormal to 1e-19
+    W = X.astype(LD) @ V
+    for _ in range(8):
+        G = W.swapaxes(-1, -2) @ W  # (..., k, k), nearly diagonal
+        largest = np.einsum("...ii->...i", G).max(-1, initial=0)[..., None, None]
+        if not _rotate(np.abs(G) > LD(2e-19) * largest, W, V):
+            break
+    return V, W, (W**2).sum(-2)
 
 
 def extremes(X: NDArray[Any]) -> tuple[LongArray, LongArray, NDArray[np.int64]]:
@@ -181,6 +206,52 @@ def follow(
         S = S + g_t * (norm_q[t + 1] + eta_t * (norm_X2 * norm_q[t] + alpha * norm_Xy))
         products = products * np.abs(1 - steps[..., t, None] * lam)
     return Truth(path[-1], S, norm_q.max(0))
+
+
+def follow_far(
+    X: NDArray[Any],
+    y: NDArray[Any],
+    alpha: ArrayLike,
+    T: int,
+    eta: ArrayLike,
+    q0: NDArray[Any] | None = None,
+) -> Truth:
+    """Return the `truth` after very many loops with one step a task, as multiplies XᵀXq + αXᵀy.
+
+    With XᵀX v_i = λ_i v_i, v_i · q moves by itself, z ← a z − η α (Xᵀy)_i with a = 1 − η λ_i:
+    z(t) = f + aᵗ (z(0) − f) around f = −α (Xᵀy)_i / λ_i. The part of q0 in the null space stays.
+    S_T needs few digits and is summed in float64.
+    """
+    B, d = len(X), X.shape[-1]
+    V, W, lam = eigenbasis(X)  # (B, d, k), (B, n, k), (B, k)
+    alpha, eta = (np.broadcast_to(a, B).astype(LD) for a in (alpha, eta))  # (B,)
+    q0 = np.zeros((B, d), LD) if q0 is None else q0.astype(LD)
+    f = -alpha[:, None] * np.einsum("bnk,bn->bk", W, y.astype(LD)) / lam
+    z0 = np.einsum("bdk,bd->bk", V, q0)
+    a = 1 - eta[:, None] * lam
+    slow = np.where(a > 0.5, eta[:, None] * lam, 0)
+    change = np.where(a > 0.5, np.expm1(T * np.log1p(-slow)), np.power(a, LD(T)) - 1) * (z0 - f)
+    q = q0 + np.einsum("bdk,bk->bd", V, change)
+    rest = np.sqrt(np.maximum((q0**2).sum(-1) - (z0**2).sum(-1), 0))  # (B,), in the null space
+    S, size = np.zeros(B, LD), np.zeros(B, LD)
+    drive = np.abs(alpha) * np.sqrt(lam.max(-1)) * np.sqrt((y.astype(LD) ** 2).sum(-1))  # (B,)
+    for b in range(B):
+        rates = a[b].astype(np.float64)
+        largest = max(np.abs(rates).max(), 1.0 if lam.shape[-1] < d else 0.0)
+        norm_X2 = float(lam[b].max())
+        offset, centre = (z0 - f)[b].astype(np.float64), f[b].astype(np.float64)
+        for start in range(0, T, 2**16):
+            t = np.arange(start, min(start + 2**16, T) + 1)
+            powers = np.where(np.abs(rates**start) > 1e-40, rates**start, 0)[None]  # few digits
+            if powers.any():
+                powers = powers * np.cumprod(np.where(t[:, None] > start, rates, 1), axis=0)
+            norm_q = np.sqrt(float(rest[b]) ** 2 + ((centre + powers * offset) ** 2).sum(-1))
+            norm_q = np.broadcast_to(norm_q, len(t))  # one where all powers are gone
+            g = largest ** (T - 1 - t[:-1]).astype(np.float64)
+            pull = float(eta[b]) * (norm_X2 * norm_q[:-1] + float(drive[b]))
+            S[b] += (g * (norm_q[1:] + pull)).sum()
+            size[b] = max(size[b], LD(norm_q.max()))
+    return Truth(q, S, size)
 
 
 def ratio(v: NDArray[Any], exact: Truth) -> LongArray:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import loopcore
+from strategies import PATHS
 
 RUN, TRAJECTORY, ERRORS = loopcore.run, loopcore.trajectory, loopcore.errors
 BOUND, SPECTRUM = loopcore.error_bound, loopcore.spectrum
@@ -51,7 +52,7 @@ def valid_call(rng, function) -> dict[str, Any]:
     if rng.random() < 0.3:
         arguments["scale"] = "mean"
     if rng.random() < 0.3 and function in LOOPS:
-        arguments["path"] = rng.choice(["stream", "gram"])
+        arguments["path"] = rng.choice(PATHS)
     return arguments
 
 
@@ -187,6 +188,16 @@ def both_eta_and_schedule(rng, a):
     return [0.1, "optimal", "chebyshev", np.full(a["X"].shape[:-2], 0.1)][rng.integers(4)]
 
 
+def power_with_schedule(rng, a):
+    a["schedule"] = np.full([1, a["T"]][rng.integers(2)], 0.01)
+    return "power"
+
+
+def power_with_chebyshev(rng, a):
+    a["eta"] = "chebyshev"
+    return "power"
+
+
 def wrong_schedule(rng, a):
     lengths = [k for k in (0, 2, a["T"] - 1, a["T"] + 1, 2 * a["T"]) if k not in (1, a["T"])]
     return np.full(int(rng.choice(lengths)), 0.01)
@@ -272,6 +283,8 @@ KINDS: dict[str, Kind] = {
     "scale: no word": one_of("scale", TypeError, [None, 1, b"sum", ["sum"]]),
     "path: unknown word": one_of("path", ValueError, ["fast", "", "Gram", "power!"], LOOPS),
     "path: no word": one_of("path", TypeError, [None, 1, b"gram", ["gram"]], LOOPS),
+    "path: power with a schedule": Kind(LOOPS, "path", ValueError, power_with_schedule),
+    "path: power with Chebyshev's steps": Kind(LOOPS, "path", ValueError, power_with_chebyshev),
     "spectrum scale: unknown word": one_of("scale", ValueError, ["median", ""], (SPECTRUM,)),
     "spectrum scale: no word": one_of("scale", TypeError, [None, 1], (SPECTRUM,)),
     "relative: no bool": one_of("relative", TypeError, [1, 0, "yes", None, 1.0, [True]], (ERRORS,)),
@@ -296,6 +309,7 @@ def wrong_calls(name: str):
         function = kind.functions[i % len(kind.functions)]
         arguments = valid_call(rng, function)
         arguments.pop("q0" if kind.argument in {"X", "y"} else "", None)
+        arguments.pop("path" if kind.argument == "schedule" else "", None)  # power serves none
         if kind.functions is LOOPS and kind.argument == "out":
             arguments["out"] = kind.spoil(rng, arguments, function)
         else:
@@ -344,8 +358,16 @@ def test_messages_say_what_was_expected_and_what_came():
             lambda: RUN(X, y, 1.0, 3, eta=0.1, schedule=0.1),
             "eta: expected eta or schedule, got both",
         ),
+        (
+            lambda: RUN(X, y, 1.0, 3, schedule=[0.1], path="power"),
+            "path: expected 'power' with one step size for all loops, got a schedule",
+        ),
+        (
+            lambda: RUN(X, y, 1.0, 3, eta="chebyshev", path="power"),
+            "path: expected 'power' with one step size for all loops, got eta='chebyshev'",
+        ),
     ]:
-        with pytest.raises(ValueError, match=r"^[Xye]") as caught:
+        with pytest.raises(ValueError, match=r"^[Xyep]") as caught:
             call_it()
         assert str(caught.value) == message
 
@@ -380,3 +402,17 @@ def test_an_exception_from_an_argument_is_passed_on():
                 function(X, y, Broken(), 2)
             with pytest.raises(KeyError, match="broken"):
                 function(X, y, 1.0, 2, eta=Broken())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "message"),
+    [
+        (3, {}, r"run\(\) missing required argument 'T'"),
+        (4, {"foo": 1}, r"run\(\) got an unexpected keyword argument 'foo'"),
+        (5, {}, r"run\(\) takes 4 positional arguments but 5 were given"),
+        (4, {"X": 1}, r"run\(\) got multiple values for argument 'X'"),
+    ],
+)
+def test_calls_that_fit_no_signature(arguments, keywords, message):
+    with pytest.raises(TypeError, match=message):
+        loopcore.run(*(np.eye(2), np.ones(2), 1.0, 5, 0.1)[:arguments], **keywords)

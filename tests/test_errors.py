@@ -11,8 +11,18 @@ from hypothesis import strategies as st
 
 import exact
 import loopcore
-from strategies import LAYOUTS, tasks
-from test_run import DTYPES, PATHS, STEPS, T, assert_same_bits, problem
+from bits import assert_same_bits
+from strategies import (
+    DTYPES,
+    LAYOUTS,
+    LOOPING,
+    PATHS,
+    STEPS,
+    T,
+    paths_and_steps,
+    problem,
+    tasks_on_paths,
+)
 
 
 def from_trajectory(v, alpha, theta, relative):
@@ -34,11 +44,10 @@ def rounding(v, alpha, theta):
 
 
 @exact.needs_extended_precision
-@pytest.mark.parametrize("path", ["auto", *PATHS])
+@paths_and_steps("auto")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("relative", [False, True])
-@pytest.mark.parametrize("steps", STEPS)
-@pytest.mark.parametrize(("n", "d"), [(12, 4), (3, 7), (1, 1), (40, 20)])
+@pytest.mark.parametrize(("n", "d"), [(12, 4), (3, 7), (1, 1), (40, 20), (50, 40), (12, 50)])
 def test_is_the_error_of_the_trajectory(rng, path, dtype, relative, steps, n, d):
     X, y, alpha, q0 = problem(rng, (9,), n, d, dtype)
     theta = rng.normal(size=(9, d))
@@ -106,7 +115,7 @@ def test_theta_broadcasts_and_never_promotes(rng, path):
     assert_same_bits(integers, loopcore.errors(X, y, 1.0, 4, theta=[1.0, 2.0, 3.0], path=path))
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", LOOPING)
 @pytest.mark.parametrize("relative", [False, True])
 @pytest.mark.parametrize("at", [[0], [T], [], [3, 3, 9], [1, 2, 20, T, T]])
 def test_at_selects_loops(rng, path, relative, at):
@@ -118,9 +127,27 @@ def test_at_selects_loops(rng, path, relative, at):
     assert_same_bits(e, np.ascontiguousarray(everything[:, :, at]))
 
 
+@pytest.mark.parametrize("path", ["auto", *PATHS])
+@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize("at", [[0], [T], [3, 3, 9], [1, 2, 20, T, T]])
+@pytest.mark.parametrize(("n", "d"), [(9, 4), (60, 40), (12, 50)])
+def test_at_selects_errors_of_the_trajectory(rng, path, relative, at, n, d):
+    X, y, alpha, q0 = problem(rng, (3,), n, d)
+    theta = rng.normal(size=(3, d))
+    keywords = {"q0": q0, "path": path, "at": at}
+    e = loopcore.errors(X, y, alpha, T, theta=theta, relative=relative, **keywords)
+    v = loopcore.trajectory(X, y, alpha, T, **keywords)
+    expected = from_trajectory(v, alpha, theta, relative)
+    allowed = 2 * rounding(v, alpha, theta)
+    if relative:
+        allowed = allowed / (np.abs(alpha) * (theta**2).sum(-1))[:, None]
+    assert (np.abs(e - expected) <= allowed + np.finfo(np.float64).eps * expected).all()
+
+
 @hypothesis_settings(max_examples=200)
-@given(tasks(converted=True), st.sampled_from(["auto", *PATHS]), st.integers(1, 4), st.booleans())
-def test_bits_do_not_depend_on_layout_or_threads(task, path, threads, relative):
+@given(tasks_on_paths(converted=True), st.integers(1, 4), st.booleans())
+def test_bits_do_not_depend_on_layout_or_threads(on_path, threads, relative):
+    task, path = on_path
     plain = task.map_arrays(lambda a: a.astype(a.dtype.newbyteorder("=")).copy())
     e = task.call(loopcore.errors, path=path, num_threads=threads, relative=relative)
     again = plain.call(loopcore.errors, path=path, num_threads=1, relative=relative)

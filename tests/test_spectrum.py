@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import exact
 import loopcore
-from strategies import LAYOUTS, tasks
-from test_run import DTYPES, assert_same_bits
+from bits import assert_same_bits
+from strategies import DTYPES, LAYOUTS, tasks
 
 
 def matrix(rng, sigma, n, d, dtype=np.float64):

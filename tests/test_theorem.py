@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import loopcore
+from strategies import DTYPES, PATHS
 
 AT = [0, 1, 2, 5, 10, 30, 100, 300]
 T = AT[-1]
-DTYPES = [np.float64, np.float32]
 
 
 def theorem(kappa):
@@ -51,7 +51,7 @@ def unrealized(X, y, theta):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("path", ["auto", "stream", "gram"])
+@pytest.mark.parametrize("path", ["auto", *PATHS])
 @pytest.mark.parametrize(("n", "d"), [(5, 4), (10, 4), (20, 4), (40, 4), (2, 1), (24, 20)])
 def test_paper_experiment(rng, dtype, path, n, d):
     X, y, alpha, theta = gaussian(rng, 400, n, d, dtype)
@@ -71,7 +71,7 @@ def test_paper_experiment(rng, dtype, path, n, d):
 
 
 @pytest.mark.parametrize("kappa", [1, 2, 10, 100, 1e4, 1e8, 1e12])
-@pytest.mark.parametrize("path", ["stream", "gram"])
+@pytest.mark.parametrize("path", PATHS)
 def test_every_condition_number(rng, kappa, path):
     tasks, n, d = 300, 12, 5
     U = np.linalg.qr(rng.normal(size=(tasks, n, d)))[0]

@@ -10,16 +10,27 @@ from hypothesis import strategies as st
 
 import exact
 import loopcore
+from bits import assert_same_bits
 from loopcore import reference
-from strategies import LAYOUTS, tasks
-from test_run import DTYPES, PATHS, SHAPES, STEPS, T, assert_same_bits, problem
+from strategies import (
+    DTYPES,
+    LAYOUTS,
+    LOOPING,
+    PATHS,
+    STEPS,
+    T,
+    paths_and_steps,
+    paths_for,
+    problem,
+    tasks_on_paths,
+)
+from test_run import SHAPES
 
 
 @exact.needs_extended_precision
-@pytest.mark.parametrize("path", ["auto", *PATHS])
+@paths_and_steps("auto")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [s for s in SHAPES if s[1] < 50], ids=str)
-@pytest.mark.parametrize("steps", STEPS)
 def test_every_loop_agrees_with_the_truth(rng, path, dtype, shape, steps):
     lead, n, d = shape
     X, y, alpha, q0 = problem(rng, lead, n, d, dtype)
@@ -36,12 +47,25 @@ def test_every_loop_agrees_with_the_truth(rng, path, dtype, shape, steps):
 def test_by_hand():
     # test_reference.py works this case out; all its numbers are dyadic.
     X, y, q0 = [[1, 0], [0, 2], [1, 1]], [1, 2, 3], [1, -1]
-    for path in PATHS:
+    for path in paths_for({"schedule": [0.25, 0.125]}):
         v = loopcore.trajectory(X, y, 2, 2, schedule=[0.25, 0.125], q0=q0, path=path)
         np.testing.assert_array_equal(v, [[-1, 1], [1.25, 3.5], [1.5, 2.90625]])
 
 
-@pytest.mark.parametrize("path", PATHS)
+@paths_and_steps("auto")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("n", "d"), [(9, 4), (40, 35), (9, 40)])
+def test_the_last_loop_alone_is_run(rng, path, dtype, steps, n, d):
+    X, y, alpha, q0 = problem(rng, (13,), n, d, dtype)
+    keywords = {"q0": q0, "path": path, **STEPS[steps]}
+    for loops in (1, T):
+        if steps == "schedule":
+            keywords["schedule"] = STEPS[steps]["schedule"][:loops]
+        v = loopcore.trajectory(X, y, alpha, loops, at=[loops], **keywords)
+        assert_same_bits(v[:, 0], loopcore.run(X, y, alpha, loops, **keywords))
+
+
+@pytest.mark.parametrize("path", LOOPING)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("steps", STEPS)
 def test_last_loop_is_run(rng, path, dtype, steps):
@@ -54,7 +78,7 @@ def test_last_loop_is_run(rng, path, dtype, steps):
             assert_same_bits(v[:, t], one)
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", LOOPING)
 @pytest.mark.parametrize("at", [[0], [T], [0, T], [3, 3, 3, 9], [], [1, 2, 20, T, T]])
 def test_at_selects_loops(rng, path, at):
     X, y, alpha, q0 = problem(rng, (3, 2), 9, 4)
@@ -73,14 +97,47 @@ def test_at_selects_loops(rng, path, at):
 
 
 @hypothesis_settings(max_examples=200)
-@given(tasks(converted=True), st.sampled_from(["auto", *PATHS]), st.integers(1, 4))
-def test_bits_do_not_depend_on_layout_or_threads(task, path, threads):
+@given(tasks_on_paths(converted=True), st.integers(1, 4))
+def test_bits_do_not_depend_on_layout_or_threads(on_path, threads):
+    task, path = on_path
     plain = task.map_arrays(lambda a: a.astype(a.dtype.newbyteorder("=")).copy())
     v = task.call(loopcore.trajectory, path=path, num_threads=threads)
     assert_same_bits(v, plain.call(loopcore.trajectory, path=path, num_threads=1))
-    assert_same_bits(
-        v[..., task.T, :].copy(), task.call(loopcore.trajectory, path=path, at=[task.T])[..., 0, :]
-    )
+    last = task.call(loopcore.trajectory, path=path, at=[task.T])[..., 0, :]
+    assert_same_bits(last.copy(), task.call(loopcore.run, path=path))
+    if path in LOOPING:
+        assert_same_bits(v[..., task.T, :].copy(), last.copy())
+
+
+@exact.needs_extended_precision
+@hypothesis_settings(max_examples=200)
+@given(tasks_on_paths(converted=True))
+def test_last_loop_among_all_agrees_with_the_truth(on_path):
+    task, path = on_path
+    v = task.call(loopcore.trajectory, path=path)[..., task.T, :]
+    assert exact.ratio(v, task.call(exact.truth)).max(initial=0) <= 30
+
+
+@pytest.mark.parametrize("at", [[0], [3], [0, T], [3, 3, 3, 9], [], [1, 2, 20, T, T]])
+@pytest.mark.parametrize("loops", [T, 500])
+def test_at_selects_loops_under_auto_too(rng, at, loops):
+    """One plan for all readings but that of v(T) alone, which powers may serve."""
+    X, y, alpha, q0 = problem(rng, (3,), 9, 4)
+    everything = loopcore.trajectory(X, y, alpha, loops, q0=q0)
+    v = loopcore.trajectory(X, y, alpha, loops, q0=q0, at=np.array(at, int))
+    assert_same_bits(v, np.ascontiguousarray(everything[:, at]))
+
+
+@exact.needs_extended_precision
+@pytest.mark.parametrize("at", [[0], [3], [0, T], [3, 3, 9], [1, 2, 20, T, T]])
+@pytest.mark.parametrize(("n", "d"), [(9, 4), (40, 35), (9, 40)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_powers_from_reading_to_reading(rng, dtype, n, d, at):
+    X, y, alpha, q0 = problem(rng, (5,), n, d, dtype)
+    v = loopcore.trajectory(X, y, alpha, T, q0=q0, at=at, path="power")
+    for k, t in enumerate(at):
+        truth = exact.truth(X, y, alpha, t, q0=q0)
+        assert exact.ratio(v[:, k], truth).max() <= 30
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -126,7 +183,8 @@ def test_divergence_is_seen_in_the_loops_that_are_asked_for(rng, path):
 
 def test_agrees_with_the_literal_trajectory(rng):
     X, y, alpha, q0 = problem(rng, (3,), 7, 4)
-    for path in PATHS:
-        v = loopcore.trajectory(X, y, alpha, 12, q0=q0, eta="chebyshev", path=path)
-        literal = reference.trajectory(X, y, alpha, 12, q0=q0, eta="chebyshev")
-        np.testing.assert_allclose(v, literal, rtol=1e-11)
+    for eta in ("optimal", "chebyshev"):
+        literal = reference.trajectory(X, y, alpha, 12, q0=q0, eta=eta)
+        for path in paths_for({"eta": eta}):
+            v = loopcore.trajectory(X, y, alpha, 12, q0=q0, eta=eta, path=path)
+            np.testing.assert_allclose(v, literal, rtol=1e-11)

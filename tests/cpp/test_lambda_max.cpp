@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
-#include <Eigen/Dense>
+#include <Eigen/QR>
+#include <loopcore/lambda_max.hpp>
 
 #include "problem.hpp"
 
@@ -28,6 +29,7 @@ double found(const Eigen::VectorXd& lambda) {
 
 TEST_CASE("easy, clustered and equal spectra, small and large") {
   for (const Eigen::Index d : {1, 2, 3, 4, 8, 20, 128, 400}) {
+    CAPTURE(d);
     Eigen::VectorXd lambda = Eigen::VectorXd::LinSpaced(d, 1, 2);
     CHECK(found(lambda) == doctest::Approx(lambda.maxCoeff()).epsilon(2e-14));
     lambda.setConstant(3);

@@ -56,3 +56,79 @@ TEST_CASE("a sum with carry of equal terms does not drift") {
   CHECK(std::abs(plain - exact) / exact > 1e-14);
   CHECK(total + carry == exact);
 }
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
+
+/// A lane of k-th element values[k % count].
+template <std::size_t count>
+Lane lane_of(const double (&values)[count]) {
+  Lane lane = Lane::zero();
+  for (Index k = 0; k < lane_width; ++k) lane.set(k, values[static_cast<std::size_t>(k) % count]);
+  return lane;
+}
+
+/// The same bits, or both NaN.
+bool is_same(double a, double b) {
+  return std::isnan(a) ? std::isnan(b) : a == b && std::signbit(a) == std::signbit(b);
+}
+
+}  // namespace
+
+TEST_CASE("arithmetic is that of doubles, element by element") {
+  const double left[] = {1.5, -0.0, 1e300, -infinity, 0x1p-1074, 3, nan_value, -7};
+  const double right[] = {-2, 0.0, 1e300, infinity, 3, 0.1};
+  const Lane a = lane_of(left);
+  const Lane b = lane_of(right);
+  for (Index k = 0; k < lane_width; ++k) {
+    CHECK(is_same((a + b)[k], a[k] + b[k]));
+    CHECK(is_same((a - b)[k], a[k] - b[k]));
+    CHECK(is_same((a * b)[k], a[k] * b[k]));
+    CHECK(is_same((a / b)[k], a[k] / b[k]));
+    CHECK(is_same((-a)[k], -a[k]));
+    CHECK(is_same((2.5 * a)[k], 2.5 * a[k]));
+    CHECK(is_same(madd(0.1, a, b)[k], madd(0.1, a[k], b[k])));
+  }
+}
+
+TEST_CASE("select, abs and max go element by element; a NaN is chosen where it stood first") {
+  const double left[] = {1, -2, nan_value, 4, -infinity, 6, 0, -8};
+  const double right[] = {3, -5, 1, nan_value, 0};
+  const Lane a = lane_of(left);
+  const Lane b = lane_of(right);
+  for (Index k = 0; k < lane_width; ++k) {
+    CHECK(is_same(select(a < b, a, b)[k], a[k] < b[k] ? a[k] : b[k]));
+    CHECK(is_same(select(a <= b, a, b)[k], a[k] <= b[k] ? a[k] : b[k]));
+    CHECK(is_same(abs(a)[k], std::abs(a[k])));
+    CHECK(is_same(max(a, b)[k], a[k] < b[k] ? b[k] : a[k]));
+  }
+}
+
+TEST_CASE("any sees a single element, and is not misled by NaN") {
+  CHECK_FALSE(any(Lane::zero() < Lane::zero()));
+  CHECK_FALSE(any(Lane::broadcast(nan_value) <= Lane::broadcast(nan_value)));
+  for (Index k = 0; k < lane_width; ++k) {
+    Lane one = Lane::zero();
+    one.set(k, 1);
+    CHECK(any(Lane::zero() < one));
+    one.set(k, infinity);
+    CHECK(any(Lane::zero() < one));
+  }
+}
+
+TEST_CASE("sqrt is rounded as the scalar one") {
+  const double values[] = {2, 0, 0x1p-1074, infinity, 3, 1e300, 0.1, -1};
+  const Lane roots = sqrt(lane_of(values));
+  for (Index k = 0; k < lane_width; ++k) {
+    CHECK(is_same(roots[k], std::sqrt(lane_of(values)[k])));
+  }
+}
+
+TEST_CASE("padded is the next multiple of the width") {
+  CHECK(padded(0) == 0);
+  CHECK(padded(1) == lane_width);
+  CHECK(padded(lane_width) == lane_width);
+  CHECK(padded(lane_width + 1) == 2 * lane_width);
+}

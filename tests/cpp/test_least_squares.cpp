@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
 
-#include <Eigen/Dense>
+#include <Eigen/QR>
+#include <loopcore/least_squares.hpp>
 
-#include "problem.hpp"
+#include "exact.hpp"
+#include "svd.hpp"
 
 using namespace loopcore;
 
@@ -33,7 +35,11 @@ TEST_CASE("the solution is Eigen's, tall and wide, in one panel and in many") {
 TEST_CASE("rank-deficient X has its rank and the solution of least norm") {
   const std::vector<double> X{1, 1, 2, 2, 3, 3};
   const std::vector<double> y{1, 2, 3};
-  Task task{.n = 3, .d = 2, .X = testing::view(X, 2), .y = testing::view(y)};
+  Task task;
+  task.n = 3;
+  task.d = 2;
+  task.X = testing::view(X, 2);
+  task.y = testing::view(y);
   LeastSquares solver(3, 2, 0x1p-52);
   Stop stop = testing::never_stop();
   double theta[2];
@@ -48,7 +54,11 @@ TEST_CASE("zero, not finite and huge X") {
   Stop stop = testing::never_stop();
   std::vector<double> X{0, 0, 0, 0};
   const std::vector<double> y{1, 2};
-  const Task task{.n = 2, .d = 2, .X = testing::view(X, 2), .y = testing::view(y)};
+  Task task;
+  task.n = 2;
+  task.d = 2;
+  task.X = testing::view(X, 2);
+  task.y = testing::view(y);
   LeastSquares solver(2, 2, 0x1p-52);
   double theta[2];
   solver.solve(task, theta, stop);

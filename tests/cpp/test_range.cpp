@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <loopcore/range.hpp>
 
 #include "problem.hpp"
 
@@ -34,4 +35,13 @@ TEST_CASE("scaled step sizes and values stand for the same loop") {
   CHECK(scaling.eta(1.0) == 0x1p-6);   // η̃ = 4⁻ˣ η
   CHECK(scaling.alpha(1.0) == 0x1p5);  // α̃ = 2^(x−y) α
   CHECK(scaling.is_identity() == false);
+}
+
+TEST_CASE("the safe range, in scalars and lanes alike; neither NaN nor infinity is in it") {
+  for (const double value :
+       {0.0, 0x1p-400, 0x1p-399, 1.0, 0x1p399, 0x1p400, std::numeric_limits<double>::infinity(),
+        std::numeric_limits<double>::quiet_NaN()}) {
+    CHECK(in_safe_range(value) == (value > 0x1p-400 && value < 0x1p400));
+    CHECK(any(in_safe_range(Lane::broadcast(value))) == in_safe_range(value));
+  }
 }

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <loopcore/rows.hpp>
+
 #include "problem.hpp"
 
 using namespace loopcore;

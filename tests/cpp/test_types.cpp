@@ -48,3 +48,13 @@ TEST_CASE("only rows of aligned doubles are used in place") {
   const std::vector<float> floats(12);
   CHECK_FALSE(testing::view(floats, 4).has_native_rows());
 }
+
+TEST_CASE("a vector of aligned doubles in a row is used in place") {
+  const std::vector<double> values(4);
+  VectorView y = testing::view(values);
+  CHECK(y.is_native());
+  y.stride = 16;
+  CHECK_FALSE(y.is_native());
+  const std::vector<float> floats(4);
+  CHECK_FALSE(testing::view(floats).is_native());
+}

@@ -26,7 +26,7 @@ class Dual {
     std::fill_n(c, n_, Lane::zero());
     for (std::size_t t = 0; t < tasks.size(); ++t) {
       const auto element = static_cast<Index>(t);
-      unpack(q0, element, d_, row_.data());
+      read_row(q0, element);
       const double factor_y = std::ldexp(1.0, scalings[t].y);
       reader_.for_each(0, n_, [&](auto R, Index i, const double* const* x) {
         double r[R];
@@ -43,7 +43,7 @@ class Dual {
   /// q ← q + Xᵀ w for the first `count` tasks;  w (n,), q (d,)
   void read_out(const Lane* w, Index count, Lane* q) {
     for (Index t = 0; t < count; ++t) {
-      unpack(q, t, d_, row_.data());
+      read_row(q, t);
       unpack(w, t, n_, product_.data());
       sum_.open(row_.data());
       for (Index begin = 0; begin < n_; begin += panel_rows) {
@@ -60,6 +60,12 @@ class Dual {
   }
 
  private:
+  /// The vector of one task, with zeros up to whole lanes: an earlier task may have left a NaN there.
+  void read_row(const Lane* q, Index t) {
+    unpack(q, t, d_, row_.data());
+    std::fill(row_.data() + d_, row_.data() + row_.size(), 0.0);
+  }
+
   Index n_;
   Index d_;
   Buffer row_;      // (d,)

@@ -35,6 +35,9 @@ class Engine : public Aligned {
   /// λ_max(XᵀX) of the tasks as scaled. Call it before the first loop.
   virtual Lane lambda_max(Stop& stop) = 0;
 
+  /// Makes the basis in which the loops run. To be called before anything is asked in that basis.
+  virtual void prepare(Stop&) {}
+
   /// The loops begin … end − 1:  q ← q − η_t (Xᵀ X q + α Xᵀ y)
   virtual void advance(Index begin, Index end, const Steps& steps, Stop& stop) = 0;
 
@@ -63,7 +66,7 @@ class Readout : public Aligned {
   virtual void record(Engine& engine, Index k, Index first, Index count) = 0;
 };
 
-/// q0 of all tasks, (d,): `rows` holds a lane of vectors of d.
+/// q0 of all tasks, (d,), and 0 where there is none: `rows` holds a lane of vectors of d.
 inline void read_q0(std::span<const Task> tasks, Index d, double* rows, Lane* q) {
   if (std::all_of(tasks.begin(), tasks.end(), [](const Task& t) { return t.q0.data == nullptr; })) {
     for (Index k = 0; k < d; ++k) q[k] = Lane::zero();
@@ -71,20 +74,19 @@ inline void read_q0(std::span<const Task> tasks, Index d, double* rows, Lane* q)
   }
   const double* sources[lane_width];
   for (Index t = 0; t < lane_width; ++t) {
-    const Index k = t < static_cast<Index>(tasks.size()) ? t : 0;
-    double* row = rows + k * d;
-    const VectorView& q0 = tasks[static_cast<std::size_t>(k)].q0;
-    if (q0.data == nullptr) {
+    double* row = rows + t * d;
+    const bool is_task = t < static_cast<Index>(tasks.size());
+    if (is_task && tasks[static_cast<std::size_t>(t)].q0.data != nullptr) {
+      tasks[static_cast<std::size_t>(t)].q0.read(0, d, row);
+    } else {
       std::fill_n(row, d, 0.0);
-    } else if (k == t) {
-      q0.read(0, d, row);
     }
     sources[t] = row;
   }
   pack(sources, d, q);
 }
 
-/// α of all tasks, as scaled.
+/// α of all tasks, as scaled, and 0 where there is none: without a task, q stays at 0.
 inline Lane read_alpha(std::span<const Task> tasks, const Scaling* scalings) {
   Lane alpha = Lane::zero();
   for (std::size_t t = 0; t < tasks.size(); ++t) {

@@ -84,9 +84,18 @@ class Gram final : public Engine {
     return Lane::broadcast(*lambda_);
   }
 
+  void prepare(Stop& stop) override {
+    if (basis_ && !is_reduced_) basis_->reduce(tokens_.S(), stop);
+    is_reduced_ = true;
+  }
+
   void advance(Index begin, Index end, const Steps& steps, Stop& stop) override {
     if (begin == end) return;
-    if (basis_ && !moved_) enter_basis(stop);
+    prepare(stop);
+    if (basis_ && !moved_) {
+      basis_->to_basis(z_.data());
+      basis_->to_basis(b_.data());
+    }
     moved_ = true;
     if (power_) {
       power_->run(tokens_.S(), b_.data(), steps(begin), end - begin, z_.data(), stop);
@@ -154,13 +163,6 @@ class Gram final : public Engine {
     for (Index k = 0; k < size_; ++k) largest_ = largest_magnitude(&tokens_.S()(k, k), 1, largest_);
     lambda_.reset();
     is_reduced_ = false;
-  }
-
-  void enter_basis(Stop& stop) {
-    if (!is_reduced_) basis_->reduce(tokens_.S(), stop);
-    is_reduced_ = !stop.raised();
-    basis_->to_basis(z_.data());
-    basis_->to_basis(b_.data());
   }
 
   void loop_in_place(Lane eta, Stop& stop) {

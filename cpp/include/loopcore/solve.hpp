@@ -1,6 +1,7 @@
 // Solver: T loops of a few tasks on the planned path, with their steps, inside the range of double.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -66,7 +67,7 @@ class Solver : public Aligned {
     if (problem.needs_smallest_eigenvalue()) {
       least_squares_.emplace(problem.n, problem.d, problem.epsilon);
     }
-    row_ = Buffer(problem.d);
+    row_ = Buffer(std::max<Index>(problem.d, 1));
   }
 
   /// Runs some tasks, at most a lane of them, as many together as the engine takes. Nothing is promised
@@ -103,6 +104,8 @@ class Solver : public Aligned {
     const Steps steps = make_steps(tasks, inputs, scalings, stop);
     if (stop.raised()) return;
     const auto count = static_cast<Index>(tasks.size());
+    engine_->prepare(stop);
+    if (stop.raised()) return;
     readout.open(*engine_, first, count, stop);
     Index t = 0;
     for (std::size_t k = 0; k < problem_.at.size(); ++k) {
