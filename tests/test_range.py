@@ -75,3 +75,17 @@ def test_a_given_step_at_tiny_sizes(path, size, keyword):
     X, y = size * rng.normal(size=(6, 3)), rng.normal(size=6)
     v = loopcore.run(X, y, 1.0, 5, path=path, **{keyword: 0.3})
     np.testing.assert_allclose(v, 1.5 * X.T @ y, rtol=1e-14, atol=0)
+
+
+@exact.needs_extended_precision
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("tiny", [1e-150, 3e-160, 3e-161, 1e-170])
+@pytest.mark.parametrize("eta", [None, 0.2])
+@pytest.mark.parametrize("d", [3, 40])
+def test_entries_whose_squares_are_subnormal(path, tiny, eta, d):
+    """Their few digits must not decide on a basis: reflections were off by 1e-2 that way."""
+    X = np.diag(1.0 + np.arange(d) % 2)
+    X[0, 1:] = tiny * (1 + np.arange(d - 1) % 3)
+    y = 1.0 + np.arange(d) % 3
+    v = loopcore.run(X, y, 1.0, 20, eta=eta, path=path)
+    assert exact.ratio(v, exact.truth(X, y, 1.0, 20, eta=eta)) <= 30

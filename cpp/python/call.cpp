@@ -61,13 +61,13 @@ void Call::execute(const MakeReadout& make_readout) {
 Shares Call::share() const {
   const Index n = problem.n;
   const Index d = problem.d;
-  const bool together =
-      problem.planned_path() != Path::stream && (is_packed(n, d) || X.is_shared());
+  const Path path = problem.planned_path();
+  const bool together = path != Path::stream && (is_packed(n, d) || X.is_shared());
   Shares shares;
   shares.unit = together ? lane_width : 1;
   shares.units = (batch.size() + shares.unit - 1) / shares.unit;
   const double work =
-      estimate_cost(n, d, problem.T, problem.kind).least() * static_cast<double>(shares.unit);
+      estimate_cost(n, d, problem.T, problem.kind).of(path) * static_cast<double>(shares.unit);
   constexpr double large = 0x1p22;  // multiply-adds, a millisecond
   if (work > large && shares.units < 2 * Index{threads_} && !is_packed(n, d)) {
     shares.threads_a_task = threads_;

@@ -31,14 +31,14 @@ scale : "sum" or "mean"
     means with "sum".
 path : "auto", "stream", "gram", "power" or "tridiagonal"
     How to compute it. "stream" passes over X in every loop. The others sum X up once in X'X
-    (or in XX' where n < d and the step is constant), which squares the condition number:
+    (or in XX' where n < d, the step is constant and d > 32), which squares the condition number:
     "gram" then loops on it at d^2 a loop, "power" squares the affine map of a loop
     (constant steps only: log T products), "tridiagonal" loops in a basis where X'X is
     tridiagonal, at 4d a loop. "auto" takes the cheapest for (n, d, T). All keep the
     promise of `error_bound`, but on consistent ill-conditioned data "stream" can be far
     more accurate.
 num_threads : int, optional
-    Threads over the tasks of the batch; OMP_NUM_THREADS or all cores by default. Results
+    Threads over the tasks of the batch, or over the rows of a single large one; OMP_NUM_THREADS or all cores by default. Results
     are bitwise the same for any number.
 )";
 

@@ -32,8 +32,8 @@ def spectrum(
     """Smallest and largest non-zero eigenvalue of XᵀX, their ratio κ, and the rank.
 
     The small eigenvalues come from the singular values σ of X itself (λ = σ²), so that κ is good to
-    about √κ·u where the eigenvalues of XᵀX would lose it at κ·u. The largest is the one that
-    eta=None divides by.
+    about √κ·u where the eigenvalues of XᵀX would lose it at κ·u. The largest
+    agrees with the one that eta=None divides by to a few u.
 
     Parameters
     ----------

@@ -6,8 +6,8 @@
 
 #include "loopcore/buffer.hpp"
 #include "loopcore/lane.hpp"
+#include "loopcore/lane_blocks.hpp"
 #include "loopcore/rows.hpp"
-#include "loopcore/token_gram.hpp"
 #include "loopcore/types.hpp"
 
 namespace loopcore {

@@ -78,8 +78,11 @@ class Gram final : public Engine {
 
   Lane lambda_max(Stop& stop) override {
     if (!lambda_) {
-      lambda_ = (*lambda_max_)(
-          [&](const double* v, double* w) { multiply(tokens_.S(), size_, v, w); }, stop);
+      const auto multiply_S = [&](const double* v, double* w) {
+        multiply(tokens_.S(), size_, v, w);
+        stop.after(size_ * size_);
+      };
+      lambda_ = (*lambda_max_)(multiply_S, stop);
     }
     return Lane::broadcast(*lambda_);
   }

@@ -7,6 +7,7 @@
 #include "loopcore/buffer.hpp"
 #include "loopcore/lane.hpp"
 #include "loopcore/lane_blocks.hpp"
+#include "loopcore/range.hpp"
 #include "loopcore/rows.hpp"
 #include "loopcore/stop.hpp"
 #include "loopcore/types.hpp"
@@ -75,7 +76,7 @@ class Householder {
     double rest2;
     dot_rows<1>(&rest, d_, u_.data(), &rest2);
     u_[k + 1] = 1;
-    if (rest2 == 0) {
+    if (rest2 <= negligible_square) {
       tau_[k] = 0;
       std::fill_n(&u_[k + 1] + 1, d_ - k - 2, 0.0);
       return first;

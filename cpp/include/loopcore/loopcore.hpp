@@ -4,7 +4,7 @@
 //   y    (n,)    in-context targets                         v    (d,)   −q, what is read out; v → α θ̂
 //   α    scalar  the value to generate: ⟨v, θ*⟩ → α         η_t  scalar the step size of loop t
 //   θ̂    (d,)    minimum-norm least squares of X θ ≈ y      T    loops
-//   S    Σ z_i z_iᵀ over the context tokens z_i = (x_i, y_i)
+//   S    XᵀX, or X Xᵀ where n < d
 //   κ    λ_max / λ_min of XᵀX, over its non-zero eigenvalues
 //
 // One loop:  q ← q − η_t (Xᵀ X q + α Xᵀ y)

@@ -1,4 +1,4 @@
-// PackedLoop: q ← q − η (S q + b) on several small tasks at once, one a lane element; d² a loop.
+// The two halves of a loop q ← q − η (S q + b) on several small tasks at once, one a lane element.
 #pragma once
 
 #include <algorithm>

@@ -54,7 +54,14 @@ struct Cost {
   double power = 0;
   double tridiagonal = 0;
 
-  double least() const { return std::min({stream, gram, power, tridiagonal}); }
+  double of(Path path) const {
+    switch (path) {
+      case Path::stream: return stream;
+      case Path::power: return power;
+      case Path::tridiagonal: return tridiagonal;
+      default: return gram;
+    }
+  }
 };
 
 /// How many times slower than in the Gram matrix a multiply-add is elsewhere: measured with AVX-512;

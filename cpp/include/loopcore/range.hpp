@@ -26,6 +26,10 @@ struct Scaling {
 /// smaller than the largest by a factor far below u, and there is room for α, η and q on both sides.
 inline bool in_safe_range(double largest) { return largest > 0x1p-400 && largest < 0x1p400; }
 
+/// Sums of squares below it stand for nothing, beside an XᵀX in the safe range; and down to it they have
+/// all their digits, which subnormal ones have not.
+inline constexpr double negligible_square = 0x1p-960;
+
 /// Element by element.
 inline Lane::Comparison in_safe_range(Lane largest) {
   return (Lane::broadcast(0x1p-400) < largest) & (largest < Lane::broadcast(0x1p400));

@@ -113,6 +113,7 @@ class Solver : public Aligned {
       t = problem_.at[k];
       if (stop.raised()) return;
       readout.record(*engine_, static_cast<Index>(k), first, count);
+      if (stop.after(count * problem_.d * std::min(problem_.n, problem_.d))) return;
     }
   }
 

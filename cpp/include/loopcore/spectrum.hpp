@@ -12,8 +12,7 @@
 namespace loopcore {
 
 /// Two sources, each where it is the better: the singular values of X know the small eigenvalues, down
-/// to u² λ_max, but carry 20 to 100 u of the QR before them; Lanczos on S knows λ_max to a few u, and is
-/// what the paper's step size is made of.
+/// to u² λ_max, but carry 20 to 100 u of the QR before them; Lanczos on S knows λ_max to a few u.
 class SpectrumSolver {
  public:
   /// For X of (n, d), with the `epsilon` of its type.

@@ -37,7 +37,7 @@ class Stop {
   }
 
   bool look() {
-    if (polls_) {
+    if (polls_ && !raised()) {
       const Clock::time_point now = Clock::now();
       if (next_poll_ == Clock::time_point{}) next_poll_ = now + time_between_polls;
       if (now >= next_poll_) {

@@ -13,6 +13,7 @@
 #include "loopcore/buffer.hpp"
 #include "loopcore/lane.hpp"
 #include "loopcore/packed_gram.hpp"
+#include "loopcore/range.hpp"
 #include "loopcore/types.hpp"
 
 namespace loopcore {
@@ -141,13 +142,13 @@ class PackedTridiagonal {
 
   /// H = 1 − τ v vᵀ that takes column k below the diagonal, x, to (o_k, 0, …, 0), with
   ///     o = −sign(x_0) ‖x‖,   τ = (o − x_0) / o,   v = (x_i / (x_0 − o)).
-  /// Where x is zero after its first entry there is nothing to do: τ = 0.
+  /// Where x is negligible after its first entry there is nothing to do: τ = 0.
   void make_reflector(Index k) {
     const Lane x_0 = v(k, k + 1);
     for (Index i = k + 2; i < d_; ++i) v_[i] = v(k, i);
     const Lane rest = dot(&v_[k + 2], &v_[k + 2], d_ - k - 2);
     const Lane norm = sqrt(madd(x_0, x_0, rest));
-    const auto idle = rest <= Lane::zero();
+    const auto idle = rest <= Lane::broadcast(negligible_square);
     const Lane one = Lane::broadcast(1);
     const Lane o = select(idle, x_0, select(x_0 < Lane::zero(), norm, -norm));
     const Lane divisor = select(idle, one, o);

@@ -1,7 +1,6 @@
 // The index type, and views of one task as it lies in memory: nothing here owns or copies.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
