@@ -1,8 +1,10 @@
 """Fit the weights of the cost model in plan.hpp, and show what its choices cost.
 
 Run it as `python benchmarks/fit_plan.py` after a change to a kernel, on an idle machine (a minute).
-The first table gives each weight of plan.hpp as measured: how many times slower a multiply-add is
-than in the Gram matrix of the same task. The second one times every path of some tasks; `regret`
+The first table gives weights of plan.hpp as measured with given η: how many times slower a
+multiply-add is than in the Gram matrix of the same task. A weight of plan.hpp stands for many
+shapes and is set by hand from these; that of a column, and those of a basis and the way to it
+by themselves, are not told apart here. The second one times every path of some tasks; `regret`
 is how much slower the planned path is than the best.
 """
 
