@@ -164,6 +164,12 @@ class Operand {
       const bool is_broadcast = k < missing || shape_[k - missing] == 1;
       batch_strides_.push_back(is_broadcast ? 0 : strides_[k - missing]);
     }
+    const auto is_zero = [](Index stride) { return stride == 0; };
+    if (core_axes_ == 0 && array_ && array_.size() > 0 &&
+        std::all_of(batch_strides_.begin(), batch_strides_.end(), is_zero)) {
+      load_(data_, 0, 1, &number_);
+      is_one_number_ = true;
+    }
   }
 
   /// Whether tasks that follow each other read the same data: the last axis of the batch is broadcast.
@@ -173,13 +179,13 @@ class Operand {
 
   /// Where the data of the task at `index` begins.
   const std::byte* at(const Axes& index) const {
-    if (!array_) return reinterpret_cast<const std::byte*>(&number_);
     const std::byte* data = data_;
     for (Index k = 0; k < index.size(); ++k) data += index[k] * batch_strides_[k];
     return data;
   }
 
   double number_at(const Axes& index) const {
+    if (is_one_number_) return number_;
     double value;
     load_(at(index), 0, 1, &value);
     return value;
@@ -199,11 +205,13 @@ class Operand {
       value_error(name_, "expected a number within the range of float64, got an integer beyond it");
     }
     load_ = &loopcore::load<double>;
+    is_one_number_ = true;
     return true;
   }
 
   const char* name_ = nullptr;
   py::array array_ = py::reinterpret_steal<py::array>(py::handle());
+  bool is_one_number_ = false;  // the same for all tasks
   double number_ = 0;
   const std::byte* data_ = nullptr;
   Load load_ = nullptr;
@@ -319,13 +327,22 @@ class Output {
     return float32_ ? 0x1.ffffffp127 : std::numeric_limits<double>::infinity();
   }
 
-  /// result[index] = value, or result[index, k] = value
-  void put(const Axes& index, Index k, double value) const { write(at(index, k), value); }
+  /// Where the results of the task at `index` begin.
+  std::byte* at(const Axes& index) const {
+    std::byte* to = data_;
+    for (Index axis = 0; axis < batch_axes_; ++axis) to += index[axis] * strides_[axis];
+    return to;
+  }
 
-  /// result[index, :] or result[index, k, :] = the element t of `count` lanes
-  void put_row(const Axes& index, Index k, const Lane* values, Index t, Index count) const {
+  /// result[index, k] = value, with `to` = at(index)
+  void put(std::byte* to, Index k, double value) const {
+    write(to + k * strides_[batch_axes_], value);
+  }
+
+  /// result[index, :] or result[index, k, :] = the element t of `count` lanes, with `to` = at(index)
+  void put_row(std::byte* to, Index k, const Lane* values, Index t, Index count) const {
     const Index stride = strides_[strides_.size() - 1];
-    std::byte* to = strides_.size() > batch_axes_ + 1 ? at(index, k) : at(index, 0);
+    if (strides_.size() > batch_axes_ + 1) to += k * strides_[batch_axes_];
     if (!float32_ && stride == sizeof(double)) {
       for (Index i = 0; i < count; ++i, to += sizeof(double)) {
         const double value = values[i][t];
@@ -354,12 +371,6 @@ class Output {
                   "expected elements with memory of their own, got an array that overlaps itself");
     }
     return array;
-  }
-
-  std::byte* at(const Axes& index, Index k) const {
-    std::byte* to = data_;
-    for (Index axis = 0; axis < batch_axes_; ++axis) to += index[axis] * strides_[axis];
-    return strides_.size() > batch_axes_ ? to + k * strides_[batch_axes_] : to;
   }
 
   void write(std::byte* to, double value) const {

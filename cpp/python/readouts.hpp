@@ -14,13 +14,36 @@ namespace loopcore::python {
 /// v = −q, and 0 rather than −0 where nothing moved.
 inline Lane read_out(Lane q) { return Lane::zero() - q; }
 
+/// Where the results of the tasks that run together go.
+class Places {
+ public:
+  Places(const Output& output, const Batch& batch) : output_(output), batch_(batch) {}
+
+  /// The tasks from number `first` on.
+  void open(Index first, Index count) {
+    for (Index t = 0; t < count; ++t) {
+      batch_.unravel(first + t, index_);
+      places_[t] = output_.at(index_);
+    }
+  }
+  std::byte* operator[](Index t) const { return places_[t]; }
+
+ private:
+  const Output& output_;
+  const Batch& batch_;
+  Axes index_;
+  std::byte* places_[lane_width];
+};
+
 /// Writes v after each of the loops named.
 class Vectors final : public Readout {
  public:
   Vectors(const Output& output, const Batch& batch, Unit& unit, Index d)
-      : output_(output), batch_(batch), unit_(unit), d_(d), v_(d) {}
+      : output_(output), places_(output, batch), unit_(unit), d_(d), v_(d) {}
 
-  void open(Engine&, Index, Index, Stop&) override {}
+  void open(Engine&, Index first, Index count, Stop&) override {
+    places_.open(unit_.first + first, count);
+  }
 
   void record(Engine& engine, Index k, Index first, Index count) override {
     const Lane* q = engine.q();
@@ -31,17 +54,15 @@ class Vectors final : public Readout {
       finite = select(abs(v_[i]) < limit, finite, Lane::zero());
     }
     for (Index t = 0; t < count; ++t) {
-      batch_.unravel(unit_.first + first + t, index_);
-      output_.put_row(index_, k, v_.data(), t, d_);
+      output_.put_row(places_[t], k, v_.data(), t, d_);
       unit_.finite[first + t] = unit_.finite[first + t] && finite[t] != 0;
     }
   }
 
  private:
   const Output& output_;
-  const Batch& batch_;
+  Places places_;
   Unit& unit_;
-  Axes index_;
   Index d_;
   Array<Lane> v_;  // (d,)
 };
@@ -54,6 +75,7 @@ class Errors final : public Readout {
          const Operand& theta, bool relative)
       : output_(output),
         batch_(batch),
+        places_(output, batch),
         unit_(unit),
         theta_(theta),
         relative_(relative),
@@ -64,39 +86,31 @@ class Errors final : public Readout {
   }
 
   void open(Engine& engine, Index first, Index count, Stop& stop) override {
+    places_.open(unit_.first + first, count);
     const double* sources[lane_width];
     for (Index t = 0; t < lane_width; ++t) {
       sources[t] = rows_.data() + (t < count ? t : 0) * d_;
       if (t < count) read(first + t, t, stop);
     }
     pack(sources, d_, t_.data());
-    norm2_ = Lane::zero();
-    for (Index i = 0; i < d_; ++i) norm2_ = madd(t_[i], t_[i], norm2_);
+    const auto t_i = [&](Index i) { return t_[i]; };
+    norm2_ = sum_of_products(0, d_, t_i, t_i);
     engine.to_basis(t_.data());
   }
 
   void record(Engine& engine, Index k, Index first, Index count) override {
     const Lane* z = engine.state();
-    Lane product = Lane::zero();
-    auto finite = abs(norm2_) < infinity();
-    for (Index i = 0; i < d_; ++i) {
+    const auto term = [&](Index i) {
       const Lane v = scale_ * read_out(z[i]);
-      const Lane term = relative_ ? madd(-alpha_, t_[i], v) : v;
-      product = madd(term, t_[i], product);
-      finite = finite & (abs(z[i]) < infinity());
-    }
+      return relative_ ? madd(-alpha_, t_[i], v) : v;
+    };
+    const Lane product = sum_of_products(0, d_, term, [&](Index i) { return t_[i]; });
     // The difference v − αθ is taken first, so that a small error is not lost in the rounding of two
     // large numbers.
     const Lane error = relative_ ? abs(product / alpha_) / norm2_ : abs(product / factor_ - alpha_);
-    if (!relative_) finite = finite & (error < Lane::broadcast(output_.limit()));
-    // What θ is to blame for is no divergence.
-    const Lane is_safe =
-        select(finite | ~(abs(norm2_) < infinity()), Lane::broadcast(1), Lane::zero());
-    for (Index t = 0; t < count; ++t) {
-      batch_.unravel(unit_.first + first + t, index_);
-      output_.put(index_, k, error[t]);
-      unit_.finite[first + t] = unit_.finite[first + t] && is_safe[t] != 0;
-    }
+    const auto is_written = error < Lane::broadcast(output_.limit());
+    for (Index t = 0; t < count; ++t) output_.put(places_[t], k, error[t]);
+    if (any(~is_written)) note_diverged(z, is_written, first, count);
   }
 
  private:
@@ -120,6 +134,20 @@ class Errors final : public Readout {
     alpha_.set(element, undefined ? std::nan("") : task.alpha * shrink);
   }
 
+  /// An error that is not finite is a divergence, unless θ is to blame, or α = 0 to which it is relative.
+  void note_diverged(const Lane* z, Lane::Comparison is_written, Index first, Index count) {
+    auto is_safe = ~(abs(norm2_) < infinity()) | is_written;
+    if (relative_) {
+      auto is_finite = is_safe | ~is_safe;
+      for (Index i = 0; i < d_; ++i) is_finite = is_finite & (abs(z[i]) < infinity());
+      is_safe = is_safe | is_finite;
+    }
+    const Lane safe = select(is_safe, Lane::broadcast(1), Lane::zero());
+    for (Index t = 0; t < count; ++t) {
+      unit_.finite[first + t] = unit_.finite[first + t] && safe[t] != 0;
+    }
+  }
+
   static Lane infinity() { return Lane::broadcast(std::numeric_limits<double>::infinity()); }
 
   static double power_towards_one(double largest) {
@@ -129,6 +157,7 @@ class Errors final : public Readout {
 
   const Output& output_;
   const Batch& batch_;
+  Places places_;
   Unit& unit_;
   Axes index_;
   const Operand& theta_;  // (..., d), or empty: θ̂ of each task

@@ -11,6 +11,7 @@ TEST_CASE("a tile of any size is the sum, then joins what was there") {
   Buffer left(rows * lane_width), right(lanes * rows * lane_width);
   for (Index k = 0; k < left.size(); ++k) left[k] = static_cast<double>(k % 7 - 3);
   for (Index k = 0; k < right.size(); ++k) right[k] = static_cast<double>(k % 5 - 1);
+  Ahead ahead;
   const TileColumns columns{right.data(), rows * lane_width};
   for (Index j = 1; j <= lane_width; ++j) {
     for (Index l = 1; l <= lanes; ++l) {
@@ -31,18 +32,18 @@ TEST_CASE("a tile of any size is the sum, then joins what was there") {
           }
         }
       };
-      add_tile_of(j, l, left.data(), columns, rows, place);
+      add_tile_of(j, l, left.data(), columns, rows, place, ahead);
       check(1);
       place.before = place.after;
-      add_tile_of(j, l, left.data(), columns, rows, place);
+      add_tile_of(j, l, left.data(), columns, rows, place, ahead);
       check(2);
       place.before = {};
       place.carry = carry.data();
       place.opens_carry = true;
-      add_tile_of(j, l, left.data(), columns, rows, place);
+      add_tile_of(j, l, left.data(), columns, rows, place, ahead);
       place.opens_carry = false;
       place.closes_carry = true;
-      add_tile_of(j, l, left.data(), columns, rows, place);
+      add_tile_of(j, l, left.data(), columns, rows, place, ahead);
       check(4);
     }
   }

@@ -24,13 +24,17 @@ struct Rows {
 
 }  // namespace
 
-TEST_CASE("transpose takes a square of numbers from any offset") {
+TEST_CASE("transpose takes up to a square of numbers from any offset") {
   const Rows rows(3 * lane_width);
   for (Index offset = 0; offset <= 2 * lane_width; ++offset) {
-    Lane out[lane_width];
-    transpose(rows.sources, offset, out);
-    for (Index k = 0; k < lane_width; ++k) {
-      for (Index t = 0; t < lane_width; ++t) CHECK(out[k][t] == rows.sources[t][offset + k]);
+    for (Index count = 0; count <= lane_width; ++count) {
+      Lane out[lane_width + 1];
+      for (Lane& lane : out) lane = Lane::broadcast(-1);
+      transpose(rows.sources, offset, count, out);
+      for (Index k = 0; k < count; ++k) {
+        for (Index t = 0; t < lane_width; ++t) CHECK(out[k][t] == rows.sources[t][offset + k]);
+      }
+      CHECK(out[count][0] == -1);
     }
   }
 }

@@ -75,7 +75,8 @@ std::vector<std::vector<double>> run_packed(const std::vector<Loop>& loops, Inde
     }
     eta.set(element, loops[t].eta);
   }
-  Power<PackedMap<D>> power(size);
+  Ahead ahead;
+  Power<PackedMap<D>> power(size, ahead);
   Stop stop = testing::never_stop();
   power.run(LaneMatrix<D>{S.data(), Size<D>(size)}, b.data(), eta, T, z.data(), stop);
   std::vector<std::vector<double>> result;

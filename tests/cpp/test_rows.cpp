@@ -11,18 +11,19 @@ TEST_CASE("four rows at once give the bits of one row at a time") {
     const testing::Prompt<> prompt(4, d, static_cast<unsigned>(d));
     Buffer q(padded(d));
     std::copy(prompt.q0.begin(), prompt.q0.end(), q.data());
+    const MatrixView view = testing::view(prompt.X, d);
     const double* x[4];
     for (Index i = 0; i < 4; ++i) x[i] = &prompt.X[static_cast<std::size_t>(i * d)];
     double four[4];
     dot_rows<4>(x, d, q.data(), four);
     Buffer g_four(padded(d));
-    add_rows<4>(x, d, four, g_four.data());
+    add_rows<4>(x, d, four, g_four.data(), view);
     Buffer g_one(padded(d));
     for (Index i = 0; i < 4; ++i) {
       double one;
       dot_rows<1>(x + i, d, q.data(), &one);
       CHECK(one == four[i]);
-      add_rows<1>(x + i, d, &one, g_one.data());
+      add_rows<1>(x + i, d, &one, g_one.data(), view);
     }
     for (Index k = 0; k < padded(d); ++k) CHECK(g_one[k] == g_four[k]);
   }

@@ -132,34 +132,3 @@ TEST_CASE("NaN and infinity end, and leave the others' bits alone") {
     }
   }
 }
-
-TEST_CASE("the loop is z − η (T z + c), with one T for all elements or one each") {
-  for (const Index d : {0, 1, 2, 3, 10}) {
-    std::vector<double> a, o;
-    Array<Lane> lanes_a(d), lanes_o(d), c(d), z(d), same(d), exact(d);
-    for (Index k = 0; k < d; ++k) {
-      a.push_back(static_cast<double>(k + 2));
-      o.push_back(static_cast<double>(3 - k));
-      lanes_a[k] = Lane::broadcast(a.back());
-      lanes_o[k] = Lane::broadcast(o.back());
-      for (Index t = 0; t < lane_width; ++t) {
-        c[k].set(t, static_cast<double>(t - k));
-        z[k].set(t, static_cast<double>(k * t + 1));
-      }
-      same[k] = z[k];
-    }
-    const Lane eta = Lane::broadcast(0.5);
-    for (Index k = 0; k < d; ++k) {  // small integers: no rounding
-      Lane g = lanes_a[k] * z[k] + c[k];
-      if (k > 0) g = g + lanes_o[k - 1] * z[k - 1];
-      if (k + 1 < d) g = g + lanes_o[k] * z[k + 1];
-      exact[k] = z[k] - eta * g;
-    }
-    tridiagonal_loop(a.data(), o.data(), c.data(), d, eta, z.data());
-    tridiagonal_loop(lanes_a.data(), lanes_o.data(), c.data(), d, eta, same.data());
-    for (Index t = 0; t < lane_width; ++t) {
-      CHECK(testing::element(z.data(), t, d) == testing::element(exact.data(), t, d));
-      CHECK(testing::element(same.data(), t, d) == testing::element(exact.data(), t, d));
-    }
-  }
-}

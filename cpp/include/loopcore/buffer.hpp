@@ -48,7 +48,7 @@ class Array {
   Array() = default;
   explicit Array(Index size) : size_(size) {
     if (size == 0) return;
-    if (size_ > std::numeric_limits<Index>::max() / 2 / static_cast<Index>(sizeof(Value))) {
+    if (size < 0 || size > std::numeric_limits<Index>::max() / 2 / Index{sizeof(Value)}) {
       throw std::bad_alloc();
     }
     const std::size_t bytes = static_cast<std::size_t>(size_) * sizeof(Value);

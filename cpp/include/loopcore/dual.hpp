@@ -50,7 +50,7 @@ class Dual {
         double* panel = sum_.panel();
         reader_.for_each(begin, std::min(begin + panel_rows, n_),
                          [&](auto R, Index i, const double* const* x) {
-                           add_rows<R>(x, d_, &product_[i], panel);
+                           add_rows<R>(x, d_, &product_[i], panel, reader_.from_row(i));
                          });
         sum_.close_panel();
       }

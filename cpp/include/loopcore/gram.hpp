@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "loopcore/affine_loop.hpp"
+#include "loopcore/block_product.hpp"
 #include "loopcore/dual.hpp"
 #include "loopcore/engine.hpp"
 #include "loopcore/householder.hpp"
@@ -14,7 +14,7 @@
 #include "loopcore/plan.hpp"
 #include "loopcore/power.hpp"
 #include "loopcore/token_gram.hpp"
-#include "loopcore/tridiagonal.hpp"
+#include "loopcore/tridiagonal_loop.hpp"
 
 namespace loopcore {
 
@@ -39,7 +39,10 @@ class Gram final : public Engine {
         one_g_(padded(size_)) {
     if (dual) dual_.emplace(n, d);
     if (path == Path::power) power_.emplace(size_, team);
-    if (path == Path::tridiagonal) basis_.emplace(size_);
+    if (path == Path::tridiagonal) {
+      basis_.emplace(size_);
+      loop_.emplace(size_);
+    }
     if (finds_step) lambda_max_.emplace(size_);
   }
 
@@ -98,20 +101,17 @@ class Gram final : public Engine {
     if (basis_ && !moved_) {
       basis_->to_basis(z_.data());
       basis_->to_basis(b_.data());
+      loop_->open(basis_->diagonal(), basis_->off_diagonal(), b_.data());
     }
     moved_ = true;
     if (power_) {
       power_->run(tokens_.S(), b_.data(), steps(begin), end - begin, z_.data(), stop);
       return;
     }
-    for (Index t = begin; t < end && !stop.raised(); ++t) {
-      if (basis_) {
-        tridiagonal_loop(basis_->diagonal(), basis_->off_diagonal(), b_.data(), size_, steps(t),
-                         z_.data());
-        stop.after(4 * size_ * lane_width);
-      } else {
-        loop_in_place(steps(t), stop);
-      }
+    if (basis_) {
+      advance_in_basis(begin, end, steps, stop);
+    } else {
+      for (Index t = begin; t < end && !stop.raised(); ++t) loop_in_place(steps(t), stop);
     }
   }
 
@@ -168,6 +168,14 @@ class Gram final : public Engine {
     is_reduced_ = false;
   }
 
+  void advance_in_basis(Index begin, Index end, const Steps& steps, Stop& stop) {
+    constexpr Index depth = TridiagonalLoop<double>::depth;
+    for (Index t = begin; t < end; t += depth) {
+      loop_->run(t, std::min(t + depth, end), steps, z_.data());
+      if (stop.after(4 * size_ * depth * lane_width)) return;
+    }
+  }
+
   void loop_in_place(Lane eta, Stop& stop) {
     if (count_ == 1) {
       unpack(z_.data(), 0, size_, one_z_.data());
@@ -187,6 +195,7 @@ class Gram final : public Engine {
   std::optional<Dual> dual_;
   std::optional<Power<SharedMap>> power_;
   std::optional<Householder> basis_;
+  std::optional<TridiagonalLoop<double>> loop_;
   std::optional<LambdaMax> lambda_max_;
   Index count_ = 0;              // of the tasks that are open
   std::optional<MatrixView> X_;  // whose S is known

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "loopcore/ahead.hpp"
 #include "loopcore/lane.hpp"
 #include "loopcore/lane_blocks.hpp"
 #include "loopcore/types.hpp"
@@ -71,10 +72,12 @@ struct TileColumns {
 /// S_jk = Σ_i left_ij z_ik over `rows` rows i, for R rows j and L lanes of columns k: each entry in one
 /// chain from zero. The rows of `left` are a lane apart.
 template <Index R, Index L>
-void add_tile(const double* left, TileColumns columns, Index rows, const TileSum& place) {
+void add_tile(const double* left, TileColumns columns, Index rows, const TileSum& place,
+              Ahead& ahead) {
   Lane sum[R][L];
   for (auto& row : sum) std::fill_n(row, L, Lane::zero());
   for (Index i = 0; i < rows; ++i, left += lane_width, columns.data += columns.step) {
+    if (i % 16 == 0) ahead.ask();
     Lane z[L];
     for (Index l = 0; l < L; ++l) z[l] = Lane::load(columns.data + l * columns.block);
     for (Index r = 0; r < R; ++r) {
@@ -88,14 +91,16 @@ void add_tile(const double* left, TileColumns columns, Index rows, const TileSum
 /// The tile of R ≥ rows_j rows j and exactly `lanes` lanes of columns.
 template <Index R = lane_width, Index L = tile_lanes>
 void add_tile_of(Index rows_j, Index lanes, const double* left, const TileColumns& columns,
-                 Index rows, const TileSum& place) {
+                 Index rows, const TileSum& place, Ahead& ahead) {
   if constexpr (R > 1) {
-    if (2 * rows_j <= R) return add_tile_of<R / 2, L>(rows_j, lanes, left, columns, rows, place);
+    if (2 * rows_j <= R) {
+      return add_tile_of<R / 2, L>(rows_j, lanes, left, columns, rows, place, ahead);
+    }
   }
   if constexpr (L > 1) {
-    if (lanes < L) return add_tile_of<R, L - 1>(rows_j, lanes, left, columns, rows, place);
+    if (lanes < L) return add_tile_of<R, L - 1>(rows_j, lanes, left, columns, rows, place, ahead);
   }
-  add_tile<R, L>(left, columns, rows, place);
+  add_tile<R, L>(left, columns, rows, place, ahead);
 }
 
 }  // namespace loopcore

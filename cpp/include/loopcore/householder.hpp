@@ -144,10 +144,8 @@ class Householder {
 
   /// z ← z − τ ⟨v, z⟩ v
   void reflect(Index k, Lane* z) const {
-    Lane sum[4];
-    std::fill_n(sum, 4, Lane::zero());
-    for (Index i = k + 1; i < d_; ++i) sum[i % 4] = madd(S_(k, i), z[i], sum[i % 4]);
-    const Lane factor = -tau_[k] * ((sum[0] + sum[2]) + (sum[1] + sum[3]));
+    const auto v_k = [&](Index i) { return S_(k, i); };
+    const Lane factor = -tau_[k] * sum_of_products(k + 1, d_, v_k, [&](Index i) { return z[i]; });
     for (Index i = k + 1; i < d_; ++i) z[i] = madd(S_(k, i), factor, z[i]);
   }
 

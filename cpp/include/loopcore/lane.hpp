@@ -153,6 +153,21 @@ inline Lane madd(Lane a, Lane b, Lane c) {
 
 inline Lane madd(double a, Lane b, Lane c) { return madd(Lane::broadcast(a), b, c); }
 
+/// Σ_k a(k) b(k) over begin ≤ k < end, in four chains; b gives lanes, a lanes or doubles.
+template <class A, class B>
+Lane sum_of_products(Index begin, Index end, A&& a, B&& b) {
+  Lane sum0 = Lane::zero(), sum1 = Lane::zero(), sum2 = Lane::zero(), sum3 = Lane::zero();
+  Index k = begin;
+  for (; k + 4 <= end; k += 4) {
+    sum0 = madd(a(k), b(k), sum0);
+    sum1 = madd(a(k + 1), b(k + 1), sum1);
+    sum2 = madd(a(k + 2), b(k + 2), sum2);
+    sum3 = madd(a(k + 3), b(k + 3), sum3);
+  }
+  for (; k < end; ++k) sum0 = madd(a(k), b(k), sum0);
+  return (sum0 + sum2) + (sum1 + sum3);
+}
+
 /// total ← total + term, and into `carry` what rounding lost (Knuth's two-sum). A long sum of equal
 /// terms drifts by their number, for each is rounded the same way; with the carry it does not.
 template <class Value>

@@ -25,7 +25,7 @@ inline void transpose(const double* from, Index from_stride, double* to, Index t
   const double* rows[lane_width];
   for (Index k = 0; k < lane_width; ++k) rows[k] = from + k * from_stride;
   Lane columns[lane_width];
-  transpose(rows, 0, columns);
+  transpose(rows, 0, lane_width, columns);
   for (Index k = 0; k < lane_width; ++k) columns[k].store(to + k * to_stride);
 }
 

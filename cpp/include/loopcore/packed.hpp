@@ -10,6 +10,7 @@
 #include "loopcore/plan.hpp"
 #include "loopcore/power.hpp"
 #include "loopcore/tridiagonal.hpp"
+#include "loopcore/tridiagonal_loop.hpp"
 
 namespace loopcore {
 
@@ -21,14 +22,14 @@ class Packed final : public Engine {
   /// asked.
   Packed(Index n, Index d, Path path, bool finds_step)
       : d_(d),
-        gram_(n, d),
+        gram_(n, d, ahead_),
         q0_(lane_width * d),
         z_(d),
         g_(d),
         copy_(finds_step && path != Path::tridiagonal ? d * d : 0) {
-    if (path == Path::power) power_.emplace(d);
+    if (path == Path::power) power_.emplace(d, ahead_);
     if (path == Path::tridiagonal || finds_step) basis_.emplace(d);
-    runs_in_basis_ = path == Path::tridiagonal;
+    if (path == Path::tridiagonal) loop_.emplace(d);
   }
 
   Index take(std::span<const Task> tasks) const override {
@@ -45,12 +46,13 @@ class Packed final : public Engine {
     read_q0(tasks, d_, q0_.data(), z_.data());
     moved_ = false;
     if (!basis_) return;
-    if (runs_in_basis_) {
+    if (loop_) {
       basis_->reduce(gram_.S());
       basis_->to_basis(gram_.b());
     } else {
-      std::copy_n(gram_.S().data, d_ * d_, copy_.data());
-      basis_->reduce(LaneMatrix<D>{copy_.data(), d_});
+      const LaneMatrix<D> copy{copy_.data(), d_};
+      for (Index j = 0; j < d_; ++j) std::copy_n(gram_.S()[j], j + 1, copy[j]);
+      basis_->reduce(copy);
     }
   }
 
@@ -63,11 +65,14 @@ class Packed final : public Engine {
 
   void advance(Index begin, Index end, const Steps& steps, Stop& stop) override {
     if (begin == end) return;
-    if (runs_in_basis_ && !moved_) basis_->to_basis(z_.data());
+    if (loop_ && !moved_) {
+      basis_->to_basis(z_.data());
+      loop_->open(basis_->diagonal(), basis_->off_diagonal(), gram_.b());
+    }
     moved_ = true;
     if (power_) {
       power_->run(gram_.S(), gram_.b(), steps(begin), end - begin, z_.data(), stop);
-    } else if (runs_in_basis_) {
+    } else if (loop_) {
       advance_in_basis(begin, end, steps, stop);
     } else {
       advance_in_place(begin, end, steps, stop);
@@ -75,34 +80,36 @@ class Packed final : public Engine {
   }
 
   const Lane* q() override {
-    if (!runs_in_basis_ || !moved_) return z_.data();
+    if (!loop_ || !moved_) return z_.data();
     std::copy_n(z_.data(), d_, g_.data());
     basis_->from_basis(g_.data());
     return g_.data();
   }
 
   const Lane* state() override {
-    if (!runs_in_basis_ || moved_) return z_.data();
+    if (!loop_ || moved_) return z_.data();
     std::copy_n(z_.data(), d_, g_.data());
     basis_->to_basis(g_.data());
     return g_.data();
   }
 
   void to_basis(Lane* v) const override {
-    if (runs_in_basis_) basis_->to_basis(v);
+    if (loop_) basis_->to_basis(v);
   }
 
  private:
   void advance_in_basis(Index begin, Index end, const Steps& steps, Stop& stop) {
-    for (Index t = begin; t < end; ++t) {
-      tridiagonal_loop(basis_->diagonal(), basis_->off_diagonal(), gram_.b(), d_, steps(t),
-                       z_.data());
-      if (stop.after(4 * d_ * lane_width)) return;
+    constexpr Index depth = TridiagonalLoop<Lane>::depth;
+    for (Index t = begin; t < end; t += depth) {
+      ahead_.ask();
+      loop_->run(t, std::min(t + depth, end), steps, z_.data());
+      if (stop.after(4 * d_ * depth * lane_width)) return;
     }
   }
 
   void advance_in_place(Index begin, Index end, const Steps& steps, Stop& stop) {
     for (Index t = begin; t < end; ++t) {
+      ahead_.ask();
       affine(gram_.S(), z_.data(), gram_.b(), g_.data());
       descend(steps(t), g_.data(), d_, z_.data());
       if (stop.after(d_ * d_ * lane_width)) return;
@@ -110,10 +117,11 @@ class Packed final : public Engine {
   }
 
   Size<D> d_;
+  Ahead ahead_;
   PackedGram<D> gram_;
   std::optional<Power<PackedMap<D>>> power_;
   std::optional<PackedTridiagonal<D>> basis_;
-  bool runs_in_basis_ = false;
+  std::optional<TridiagonalLoop<Lane>> loop_;
   bool moved_ = false;  // whether a loop has run: until then z is q(0) itself
   Buffer q0_;           // (lane, d)
   Array<Lane> z_;       // (d,) the state

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <type_traits>
 
+#include "loopcore/ahead.hpp"
 #include "loopcore/buffer.hpp"
 #include "loopcore/lane.hpp"
 #include "loopcore/pack.hpp"
@@ -30,7 +32,8 @@ class Size {
   Index size_;
 };
 
-/// (size, size) of lanes, row by row.
+/// (size, size) of lanes, row by row. A symmetric one holds its lower triangle, and is read from there:
+/// both triangles of a few matrices at d = 20 do not fit the first-level cache.
 template <Index D>
 struct LaneMatrix {
   Lane* data = nullptr;
@@ -42,66 +45,61 @@ struct LaneMatrix {
 namespace detail {
 
 // A register tile: so many rows by so many columns of sums, which with their factors fill the
-// registers.
+// registers. Tiles on the diagonal are held whole.
 inline constexpr Index packed_tile = lane_width == 8 ? 4 : 3;
 
-/// S_jk ← S_jk + Σ_i x_ij x_ik for R rows j and C columns k, from zero where it is the first.
-template <Index R, Index C, Index D>
-void add_packed_tile(const Lane* x, Index rows, Index j, Index k, bool first, LaneMatrix<D> S) {
-  Lane sum[R][C];
-  for (Index r = 0; r < R; ++r) {
-    for (Index c = 0; c < C; ++c) sum[r][c] = first ? Lane::zero() : S[j + r][k + c];
-  }
-  const Lane* left = x + j;
-  const Lane* right = x + k;
-  for (Index i = 0; i < rows; ++i, left += S.size, right += S.size) {
+/// sum_rc ← sum_rc + Σ_i left(i, r) right(i, c),  begin ≤ i < end
+template <Index R, Index C, class Left, class Right>
+[[gnu::always_inline]] inline void add_outer_products(Index begin, Index end, Left&& left,
+                                                      Right&& right, Lane (&sum)[R][C]) {
+  for (Index i = begin; i < end; ++i) {
     Lane x_k[C];
-    for (Index c = 0; c < C; ++c) x_k[c] = right[c];
+    for (Index c = 0; c < C; ++c) x_k[c] = right(i, c);
     for (Index r = 0; r < R; ++r) {
-      const Lane x_j = left[r];
+      const Lane x_j = left(i, r);
       for (Index c = 0; c < C; ++c) sum[r][c] = madd(x_j, x_k[c], sum[r][c]);
     }
   }
-  for (Index r = 0; r < R; ++r) {
-    for (Index c = 0; c < C; ++c) S[j + r][k + c] = sum[r][c];
-  }
 }
 
-/// The tiles of R rows from j on, up to the diagonal.
-template <Index R, Index D>
-void add_packed_rows(const Lane* x, Index rows, Index j, bool first, LaneMatrix<D> S) {
-  constexpr Index C = packed_tile;
-  Index k = 0;
-  for (; k + C <= j + R; k += C) add_packed_tile<R, C>(x, rows, j, k, first, S);
-  switch (j + R - k) {
-    case 3: add_packed_tile<R, 3>(x, rows, j, k, first, S); break;
-    case 2: add_packed_tile<R, 2>(x, rows, j, k, first, S); break;
-    case 1: add_packed_tile<R, 1>(x, rows, j, k, first, S); break;
-    default: break;
-  }
-}
-
-/// S ← S + Σ_i x_i x_iᵀ, from zero where it is the first, in the lower triangle and the tiles on the
-/// diagonal; x is (rows, size) of lanes.
-template <Index D>
-void add_packed_gram(const Lane* x, Index rows, bool first, LaneMatrix<D> S) {
-  constexpr Index R = packed_tile;
+/// make_tile(j, k, R, C) for the tiles of R rows from j on and C columns from k on, R and C constants, in
+/// the lower triangle and on the diagonal.
+template <class MakeTile>
+void for_each_tile(Index size, MakeTile&& make_tile) {
+  const auto tiles_of_rows = [&](Index j, auto R) {
+    std::integral_constant<Index, packed_tile> C;
+    Index k = 0;
+    for (; k + C <= j + R; k += C) make_tile(j, k, R, C);
+    if (k < j + R) make_tile(j, k, R, R);  // the last rows, fewer than a tile, at the diagonal
+  };
   Index j = 0;
-  for (; j + R <= S.size; j += R) add_packed_rows<R>(x, rows, j, first, S);
-  switch (S.size - j) {
-    case 3: add_packed_rows<3>(x, rows, j, first, S); break;
-    case 2: add_packed_rows<2>(x, rows, j, first, S); break;
-    case 1: add_packed_rows<1>(x, rows, j, first, S); break;
+  for (; j + packed_tile <= size; j += packed_tile) {
+    tiles_of_rows(j, std::integral_constant<Index, packed_tile>());
+  }
+  switch (size - j) {
+    case 3: tiles_of_rows(j, std::integral_constant<Index, 3>()); break;
+    case 2: tiles_of_rows(j, std::integral_constant<Index, 2>()); break;
+    case 1: tiles_of_rows(j, std::integral_constant<Index, 1>()); break;
     default: break;
   }
 }
 
-/// The upper triangle from the lower.
+/// S ← S + Σ_i x_i x_iᵀ, from zero where it is the first; x is (rows, size) of lanes.
 template <Index D>
-void mirror(LaneMatrix<D> S) {
-  for (Index j = 0; j < S.size; ++j) {
-    for (Index k = 0; k < j; ++k) S[k][j] = S[j][k];
-  }
+void add_packed_gram(const Lane* x, Index rows, bool first, LaneMatrix<D> S, Ahead& ahead) {
+  for_each_tile(S.size, [&](Index j, Index k, auto R, auto C) {
+    ahead.ask();
+    Lane sum[R][C];
+    for (Index r = 0; r < R; ++r) {
+      for (Index c = 0; c < C; ++c) sum[r][c] = first ? Lane::zero() : S[j + r][k + c];
+    }
+    add_outer_products<R, C>(
+        0, rows, [&](Index i, Index r) { return x[i * S.size + j + r]; },
+        [&](Index i, Index c) { return x[i * S.size + k + c]; }, sum);
+    for (Index r = 0; r < R; ++r) {
+      for (Index c = 0; c < C; ++c) S[j + r][k + c] = sum[r][c];
+    }
+  });
 }
 
 /// b_j ← b_j + Σ_i y_i x_ij for C columns j, from zero where it is the first
@@ -130,9 +128,11 @@ void add_packed_product(const Lane* x, Size<D> d, const Lane* y, Index rows, boo
 template <Index D>
 class PackedGram {
  public:
-  /// For tasks of (n, d).
-  PackedGram(Index n, Index d)
-      : n_(n),
+  /// For tasks of (n, d). While they are summed up, and whenever `ahead` is told to, the tasks that follow
+  /// are asked for. It must outlive this.
+  PackedGram(Index n, Index d, Ahead& ahead)
+      : ahead_(ahead),
+        n_(n),
         d_(d),
         piece_(choose_piece(n, d)),
         x_(piece_ * d),
@@ -154,12 +154,14 @@ class PackedGram {
       b_.fill(Lane::zero());
     }
     largest_y_ = Lane::zero();
+    ahead_.aim_behind(tasks, count);
     for (Index begin = 0; begin < n_; begin += panel_rows) {
       const Index end = std::min(begin + panel_rows, n_);
       for (Index i = begin; i < end; i += piece_) {
         const Index rows = std::min(piece_, end - i);
         read(tasks, scalings, count, i, rows);
-        detail::add_packed_gram(x_.data(), rows, i == begin, S());
+        detail::add_packed_gram(x_.data(), rows, i == begin, S(), ahead_);
+        ahead_.ask();
         detail::add_packed_product(x_.data(), d_, y_.data(), rows, i == begin, b_.data());
         for (Index k = 0; k < rows; ++k) largest_y_ = max(largest_y_, abs(y_[k]));
       }
@@ -167,11 +169,10 @@ class PackedGram {
       if (stop.after((end - begin) * d_ * (d_ + 1) / 2 * lane_width)) return false;
     }
     if (has_panels) add_carries();
-    detail::mirror(S());
     return true;
   }
 
-  LaneMatrix<D> S() { return {S_.data(), d_}; }  // (d, d)
+  LaneMatrix<D> S() { return {S_.data(), d_}; }  // (d, d), symmetric
   Lane* b() { return b_.data(); }                // (d,)
   Lane largest_y() const { return largest_y_; }  // max_i |y_i|; what a NaN makes of it is open
 
@@ -197,7 +198,10 @@ class PackedGram {
 
   void add_carries() {
     for (Index j = 0, at = 0; j < d_; ++j) {
-      for (Index k = 0; k <= j; ++k, ++at) S()[j][k] = total_[at] + carry_[at];
+      for (Index k = 0; k <= j; ++k, ++at) {
+        S()[j][k] = total_[at] + carry_[at];
+        if (k / detail::packed_tile == j / detail::packed_tile) S()[k][j] = S()[j][k];
+      }
       b_[j] = total_[at] + carry_[at];
       ++at;
     }
@@ -252,6 +256,7 @@ class PackedGram {
     for (Index i = 0; i < rows; ++i) y_[i] = y_[i] * factor_y;
   }
 
+  Ahead& ahead_;
   Index n_;
   Size<D> d_;
   Index piece_;        // rows that are packed at once

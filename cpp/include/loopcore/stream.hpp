@@ -117,7 +117,7 @@ class Stream final : public Engine {
           y->read(i, R, targets);
           for (Index k = 0; k < R; ++k) r[k] = madd(alpha_, factor_y_ * targets[k], r[k]);
         }
-        add_rows<R>(x, d_, r, panel);
+        add_rows<R>(x, d_, r, panel, worker.reader.from_row(i));
       });
       worker.sum.close_panel();
       if (stop.after(2 * (end - begin) * d_)) return;

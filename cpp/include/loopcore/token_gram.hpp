@@ -93,6 +93,7 @@ class TokenGram {
     Worker(Index d, Index size) : reader(d), partial(size) {}
 
     TokenReader reader;
+    Ahead ahead;     // the rows of the next panel
     Buffer partial;  // the sum over the panels of a slab so far: of the chunk, or of the block
   };
 
@@ -162,6 +163,8 @@ class TokenGram {
     for (Index begin = first; begin == first || begin < end; begin += panel_rows) {
       const Panel panel = panel_at(begin, first, end);
       worker.reader.read(begin, panel.rows, lanes_in_place_, z);
+      worker.ahead.aim_at_rows(worker.reader.X(), begin + panel_rows,
+                               std::clamp<Index>(end - begin - panel_rows, 0, panel_rows), d_);
       for (const Block& block : blocks_) {
         if (!add_panel(z, panel, wanted(block), sum, carry, worker, stop)) return;
       }
@@ -206,7 +209,7 @@ class TokenGram {
     for (Index j = block.begin; j < block.end; ++j) {
       const TileSum place = place_of(panel, block, j, sum, carry, worker.partial.data());
       add_tile_of(j == target_lane_ ? count_ : lane_width, std::min(tile_lanes, j + 1 - block.lane),
-                  z.data + j * lane_size, columns, panel.rows, place);
+                  z.data + j * lane_size, columns, panel.rows, place, worker.ahead);
     }
     const Index lanes = std::max<Index>(0, block.end - block.begin) * tile_lanes;
     return !stop.after(panel.rows * lanes * lane_width * lane_width);

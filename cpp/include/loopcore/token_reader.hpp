@@ -33,6 +33,8 @@ class TokenReader {
     if (tokens.count < lane_width) y_.fill(0);
   }
 
+  const MatrixView& X() const { return tokens_.X; }
+
   /// How many doubles apart rows lie that can be computed with in place; 0 where they cannot.
   Index stride_in_place() const {
     if (tokens_.scale_x != 0 || !tokens_.X.has_native_rows()) return 0;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "loopcore/buffer.hpp"
 #include "loopcore/lane.hpp"
@@ -17,23 +18,6 @@
 #include "loopcore/types.hpp"
 
 namespace loopcore {
-
-/// z ← z − η (T z + c) on vectors of lanes. T has the diagonal a and the off-diagonal o, one a lane
-/// element (Value = Lane) or the same for all (Value = double). All (d,), o with d − 1 entries.
-template <class Value>
-void tridiagonal_loop(const Value* a, const Value* o, const Lane* c, Index d, Lane eta, Lane* z) {
-  if (d == 0) return;
-  Lane before = Lane::zero();  // o_{k−1} z_{k−1}, of the old z
-  for (Index k = 0; k + 1 < d; ++k) {
-    const Lane z_k = z[k];
-    Lane g = madd(a[k], z_k, c[k] + before);
-    g = madd(o[k], z[k + 1], g);
-    before = o[k] * z_k;
-    z[k] = madd(-eta, g, z_k);
-  }
-  const Lane g = madd(a[d - 1], z[d - 1], c[d - 1] + before);
-  z[d - 1] = madd(-eta, g, z[d - 1]);
-}
 
 /// The largest eigenvalue of T, or 0 where that is negative.
 ///
@@ -99,7 +83,16 @@ template <Index D>
 class PackedTridiagonal {
  public:
   explicit PackedTridiagonal(Index d)
-      : d_(d), S_{nullptr, Size<D>(d)}, a_(d), o_(d), shifted_(d), tau_(d), v_(d), w_(d) {}
+      : d_(d),
+        S_{nullptr, Size<D>(d)},
+        a_(d),
+        o_(d),
+        shifted_(d),
+        tau_(d),
+        u_(d),
+        p_(d),
+        v_(d),
+        w_(d) {}
 
   /// Reduces S, of which the lower triangle is read and overwritten. It is S − σ with the mean eigenvalue
   /// σ that is reduced, for rounding is relative to its norm: of eigenvalues that all agree nothing is
@@ -110,10 +103,15 @@ class PackedTridiagonal {
     for (Index k = 0; k < d_; ++k) sigma = sigma + S[k][k];
     sigma = Lane::broadcast(1 / static_cast<double>(std::max<Index>(d_, 1))) * sigma;
     for (Index k = 0; k < d_; ++k) S[k][k] = S[k][k] - sigma;
+    v_.fill(Lane::zero());
+    w_.fill(Lane::zero());
     for (Index k = 0; k + 2 < d_; ++k) {
+      update_column(k);
       make_reflector(k);
-      apply_to_trailing(k);
+      update_and_multiply(k + 1);
+      finish_w(k);
     }
+    for (Index k = std::max<Index>(d_ - 2, 0); k < d_; ++k) update_column(k);
     for (Index k = 0; k < d_; ++k) shifted_[k] = S[k][k];
     for (Index k = 0; k < d_; ++k) a_[k] = shifted_[k] + sigma;
     sigma_ = sigma;
@@ -140,13 +138,25 @@ class PackedTridiagonal {
  private:
   Lane& v(Index k, Index i) const { return S_[i][k]; }  // reflector k, i = k+1 … d−1, v_{k+1} = 1
 
-  /// H = 1 − τ v vᵀ that takes column k below the diagonal, x, to (o_k, 0, …, 0), with
-  ///     o = −sign(x_0) ‖x‖,   τ = (o − x_0) / o,   v = (x_i / (x_0 − o)).
+  // The reflections H = 1 − τ u uᵀ are applied one step late:
+  //     A ← H A H = A − u wᵀ − w uᵀ,   p = A u,   w = τ p − ½ τ² ⟨p, u⟩ u
+  // with v and w those of the step before, so that one pass over A, as much of it as is left, both brings
+  // it up to date and forms the next p. Only its lower triangle is touched.
+
+  /// A_ik ← A_ik − v_i w_k − w_i v_k,  i ≥ k
+  void update_column(Index k) {
+    for (Index i = k; i < d_; ++i) {
+      S_[i][k] = madd(-v_[i], w_[k], madd(-w_[i], v_[k], S_[i][k]));
+    }
+  }
+
+  /// H that takes column k below the diagonal, x, to (o_k, 0, …, 0), with
+  ///     o = −sign(x_0) ‖x‖,   τ = (o − x_0) / o,   u = (x_i / (x_0 − o)).
   /// Where x is negligible after its first entry there is nothing to do: τ = 0.
   void make_reflector(Index k) {
     const Lane x_0 = v(k, k + 1);
-    for (Index i = k + 2; i < d_; ++i) v_[i] = v(k, i);
-    const Lane rest = dot(&v_[k + 2], &v_[k + 2], d_ - k - 2);
+    for (Index i = k + 2; i < d_; ++i) u_[i] = v(k, i);
+    const Lane rest = dot(u_, u_, k + 2);
     const Lane norm = sqrt(madd(x_0, x_0, rest));
     const auto idle = rest <= Lane::broadcast(negligible_square);
     const Lane one = Lane::broadcast(1);
@@ -155,78 +165,69 @@ class PackedTridiagonal {
     tau_[k] = select(idle, Lane::zero(), (o - x_0) / divisor);
     const Lane inverse = select(idle, Lane::zero(), one / select(idle, one, x_0 - o));
     o_[k] = o;
-    v_[k + 1] = v(k, k + 1) = one;
-    for (Index i = k + 2; i < d_; ++i) v_[i] = v(k, i) = v_[i] * inverse;
+    u_[k + 1] = v(k, k + 1) = one;
+    for (Index i = k + 2; i < d_; ++i) u_[i] = v(k, i) = u_[i] * inverse;
   }
 
-  /// A ← H A H on the rows and columns after k:  p = τ A v,  w = p − ½ τ ⟨p, v⟩ v,  A ← A − v wᵀ − w vᵀ
-  void apply_to_trailing(Index k) {
-    const Index first = k + 1;
+  /// A ← A − v wᵀ − w vᵀ and p = A u, from row and column `first` on
+  void update_and_multiply(Index first) {
+    constexpr Index R = lane_width == 8 ? 4 : 2;
     Index i = first;
-    for (; i + 4 <= d_; i += 4) multiply_rows<4>(k, i);
-    for (; i < d_; ++i) multiply_rows<1>(k, i);
-    const Lane product = dot(&w_[first], &v_[first], d_ - first);
+    for (; i + R <= d_; i += R) update_and_multiply_rows<R>(first, i);
+    for (; i < d_; ++i) update_and_multiply_rows<1>(first, i);
+  }
+
+  /// R rows i of it, with what they, and by symmetry their columns, add to p.
+  template <Index R>
+  void update_and_multiply_rows(Index first, Index i) {
+    Lane v_i[R], w_i[R], u_i[R], sum[R];
+    for (Index r = 0; r < R; ++r) {
+      v_i[r] = -v_[i + r];
+      w_i[r] = -w_[i + r];
+      u_i[r] = u_[i + r];
+      sum[r] = Lane::zero();
+    }
+    for (Index j = first; j < i; ++j) {
+      const Lane v_j = v_[j], w_j = w_[j], u_j = u_[j];
+      Lane p_j = p_[j];
+      for (Index r = 0; r < R; ++r) {
+        const Lane A_ij = madd(v_i[r], w_j, madd(w_i[r], v_j, S_[i + r][j]));
+        S_[i + r][j] = A_ij;
+        sum[r] = madd(A_ij, u_j, sum[r]);
+        p_j = madd(A_ij, u_i[r], p_j);
+      }
+      p_[j] = p_j;
+    }
+    for (Index r = 0; r < R; ++r) {
+      for (Index c = 0; c <= r; ++c) {
+        const Lane A_rc = madd(v_i[r], -w_i[c], madd(w_i[r], -v_i[c], S_[i + r][i + c]));
+        S_[i + r][i + c] = A_rc;
+        sum[r] = madd(A_rc, u_i[c], sum[r]);
+        if (c < r) sum[c] = madd(A_rc, u_i[r], sum[c]);
+      }
+    }
+    for (Index r = 0; r < R; ++r) p_[i + r] = sum[r];
+  }
+
+  /// v, w ← u, τ p − ½ τ² ⟨p, u⟩ u
+  void finish_w(Index k) {
+    const Index first = k + 1;
+    const Lane product = tau_[k] * dot(p_, u_, first);
     const Lane factor = Lane::broadcast(-0.5) * tau_[k] * product;
-    for (Index j = first; j < d_; ++j) w_[j] = madd(factor, v_[j], w_[j]);
-    i = first;
-    for (; i + 4 <= d_; i += 4) update_rows<4>(first, i);
-    for (; i < d_; ++i) update_rows<1>(first, i);
-  }
-
-  /// w_i = τ Σ_j A_ij v_j for R rows i, from the lower triangle
-  template <Index R>
-  void multiply_rows(Index k, Index i) {
-    Lane sum[R];
-    std::fill_n(sum, R, Lane::zero());
-    for (Index j = k + 1; j < i; ++j) {
-      const Lane v_j = v_[j];
-      for (Index r = 0; r < R; ++r) sum[r] = madd(S_[i + r][j], v_j, sum[r]);
-    }
-    for (Index j = i; j < i + R; ++j) {
-      const Lane v_j = v_[j];
-      for (Index r = 0; r < R; ++r) {
-        sum[r] = madd(j <= i + r ? S_[i + r][j] : S_[j][i + r], v_j, sum[r]);
-      }
-    }
-    for (Index j = i + R; j < d_; ++j) {
-      const Lane v_j = v_[j];
-      for (Index r = 0; r < R; ++r) sum[r] = madd(S_[j][i + r], v_j, sum[r]);
-    }
-    for (Index r = 0; r < R; ++r) w_[i + r] = tau_[k] * sum[r];
-  }
-
-  /// A_ij ← A_ij − v_i w_j − w_i v_j for R rows i, up to the diagonal and a little beyond
-  template <Index R>
-  void update_rows(Index first, Index i) {
-    for (Index j = first; j < i + R; ++j) {
-      const Lane v_j = v_[j];
-      const Lane w_j = w_[j];
-      for (Index r = 0; r < R; ++r) {
-        Lane& A_ij = S_[i + r][j];
-        A_ij = madd(-v_[i + r], w_j, madd(-w_[i + r], v_j, A_ij));
-      }
-    }
+    for (Index j = first; j < d_; ++j) w_[j] = madd(factor, u_[j], tau_[k] * p_[j]);
+    std::swap(v_, u_);
   }
 
   /// z ← z − τ ⟨v, z⟩ v
   void reflect(Index k, Lane* z) const {
-    Lane sum[4];
-    std::fill_n(sum, 4, Lane::zero());
-    for (Index i = k + 1; i < d_; ++i) sum[i % 4] = madd(v(k, i), z[i], sum[i % 4]);
-    const Lane factor = -(tau_[k] * ((sum[0] + sum[2]) + (sum[1] + sum[3])));
+    const auto v_k = [&](Index i) { return v(k, i); };
+    const Lane factor = -(tau_[k] * sum_of_products(k + 1, d_, v_k, [&](Index i) { return z[i]; }));
     for (Index i = k + 1; i < d_; ++i) z[i] = madd(factor, v(k, i), z[i]);
   }
 
-  /// Σ a_i b_i, in four chains
-  static Lane dot(const Lane* a, const Lane* b, Index count) {
-    Lane sum[4];
-    std::fill_n(sum, 4, Lane::zero());
-    Index i = 0;
-    for (; i + 4 <= count; i += 4) {
-      for (Index c = 0; c < 4; ++c) sum[c] = madd(a[i + c], b[i + c], sum[c]);
-    }
-    for (; i < count; ++i) sum[0] = madd(a[i], b[i], sum[0]);
-    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+  /// ⟨a, b⟩ from entry `begin` on
+  Lane dot(const Array<Lane>& a, const Array<Lane>& b, Index begin) const {
+    return sum_of_products(begin, d_, [&](Index i) { return a[i]; }, [&](Index i) { return b[i]; });
   }
 
   Size<D> d_;
@@ -236,7 +237,9 @@ class PackedTridiagonal {
   Array<Lane> shifted_;  // (d,) a − σ
   Lane sigma_ = Lane::zero();
   Array<Lane> tau_;  // (d,)
-  Array<Lane> v_;    // (d,) the reflector at work
+  Array<Lane> u_;    // (d,) the reflector at work
+  Array<Lane> p_;    // (d,)
+  Array<Lane> v_;    // (d,) the one before
   Array<Lane> w_;    // (d,)
 };
 

@@ -1,4 +1,4 @@
-// Products of one symmetric S with vectors: with one of them in the lanes of its columns, or with a lane
+// Block product: of one symmetric S with vectors: with one of them in the lanes of its columns, or with a lane
 // of vectors at once. Both sum in the same order, so a vector has the same bits alone and in company.
 #pragma once
 

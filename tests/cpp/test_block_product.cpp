@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <loopcore/affine_loop.hpp>
+#include <loopcore/block_product.hpp>
 
 #include "problem.hpp"
 
