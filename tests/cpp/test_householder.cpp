@@ -64,6 +64,21 @@ TEST_CASE("to_basis undoes from_basis on every element") {
   }
 }
 
+TEST_CASE("a vector alone is turned with the bits it has in a lane") {
+  for (const Index d : {1, 2, 7, 8, 9, 40, 65}) {
+    const Reduced reduced(testing::make_symmetric("random", d));
+    Array<Lane> lanes(d);
+    Buffer alone(padded(d));
+    for (Index k = 0; k < d; ++k) lanes[k] = Lane::broadcast(alone[k] = 1.0 / (k + 3.0));
+    reduced.basis.to_basis(lanes.data());
+    reduced.basis.to_basis(alone.data());
+    for (Index k = 0; k < d; ++k) CHECK(lanes[k][0] == alone[k]);
+    reduced.basis.from_basis(lanes.data());
+    reduced.basis.from_basis(alone.data());
+    for (Index k = 0; k < d; ++k) CHECK(lanes[k][0] == alone[k]);
+  }
+}
+
 TEST_CASE("NaN and infinity end, and are seen") {
   for (const double bad :
        {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {

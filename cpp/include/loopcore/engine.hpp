@@ -48,7 +48,7 @@ class Engine : public Aligned {
   virtual const Lane* state() = 0;
 
   /// v ← Qᵀ v, (d,)
-  virtual void to_basis(Lane* v) const = 0;
+  virtual void to_basis(Lane* v) = 0;
 };
 
 /// What is done with the loops of some tasks: those from number `first` on, `count` of them.

@@ -22,9 +22,18 @@ class Householder {
  public:
   /// For S of (d, d).
   explicit Householder(Index d)
-      : d_(d), a_(d), o_(d), tau_(d), v_(padded(d)), w_(padded(d)), u_(padded(d)), p_(padded(d)) {}
+      : d_(d),
+        a_(d),
+        o_(d),
+        tau_(d),
+        v_(padded(d)),
+        w_(padded(d)),
+        u_(padded(d)),
+        p_(padded(d)),
+        row_sums_(padded(d)) {}
 
-  /// Reduces S, which is overwritten: its row k keeps the reflector k. As in PackedTridiagonal, S − σ is
+  /// Reduces S, of which the lower triangle is read, and which is overwritten: its row k keeps the
+  /// reflector k. As in PackedTridiagonal, S − σ is
   /// reduced, with the mean eigenvalue σ.
   void reduce(const LaneBlocks& S, Stop& stop) {
     S_ = S;
@@ -41,7 +50,7 @@ class Householder {
       update_and_multiply(k + 1);
       std::swap(v_, u_);
       make_update(k);
-      for (Index i = k + 1; i < d_; ++i) S_(k, i) = v_[i];
+      keep_reflector(k);
       if (stop.after(3 * (d_ - k) * (d_ - k))) return;
     }
   }
@@ -49,12 +58,15 @@ class Householder {
   const double* diagonal() const { return a_.data(); }      // (d,)
   const double* off_diagonal() const { return o_.data(); }  // (d − 1,)
 
-  /// z ← Qᵀ z on a lane of vectors, (d,)
-  void to_basis(Lane* z) const {
+  /// z ← Qᵀ z on a lane of vectors, (d,), or on one vector, padded with zeros to whole lanes: the same
+  /// bits either way.
+  template <class Value>
+  void to_basis(Value* z) const {
     for (Index k = 0; k + 1 < d_; ++k) reflect(k, z);
   }
   /// z ← Q z
-  void from_basis(Lane* z) const {
+  template <class Value>
+  void from_basis(Value* z) const {
     for (Index k = d_ - 2; k >= 0; --k) reflect(k, z);
   }
 
@@ -89,24 +101,44 @@ class Householder {
     return o;
   }
 
-  /// A ← A − v wᵀ − w vᵀ and p = A u on the rows and columns from `first` on, and what shares a lane with
-  /// them.
+  /// A ← A − v wᵀ − w vᵀ and p = A u on the rows and columns from `first` on, in the lower triangle and the
+  /// squares of a lane on the diagonal. An entry below them counts twice: its row adds to p by columns, and
+  /// by symmetry its column to p by rows.
   void update_and_multiply(Index first) {
-    Index l = first / lane_width * lane_width;
-    for (; l + 2 * lane_width <= padded(d_); l += 2 * lane_width) update_columns<2>(first, l);
-    if (l < d_) update_columns<1>(first, l);
+    constexpr Index W = lane_width;
+    p_.fill(0);
+    row_sums_.fill(Lane::zero());
+    for (Index l = first / W * W; l < d_; l += 2 * W) {
+      const Index second = std::min(l + W, d_);
+      const Index below = std::min(l + 2 * W, d_);
+      update_rows<1, false>(std::max(first, l), second, l);
+      if (second == d_) break;
+      update_rows<1, true>(std::max(first, second), below, l);
+      update_rows<1, false>(std::max(first, second), below, second);
+      update_rows<2, true>(below, d_, l);
+    }
+    for (Index i = first / W * W; i < d_; i += W) {
+      Lane columns[W];
+      transpose(reinterpret_cast<const double*>(&row_sums_[i]), W,
+                reinterpret_cast<double*>(columns), W);
+      for (Index half = W / 2; half > 0; half /= 2) {
+        for (Index k = 0; k < half; ++k) columns[k] = columns[k] + columns[k + half];
+      }
+      (Lane::load(&p_[i]) + columns[0]).store(&p_[i]);
+    }
   }
 
-  /// For L lanes of columns from `column` on. p is summed in four interleaved chains over the rows.
-  template <Index L>
-  void update_columns(Index first, Index column) {
-    Lane v[L];
-    Lane w[L];
+  /// For the rows from `begin` to `end` of L lanes of columns from `column` on; `mirrored` where they are
+  /// below the diagonal. p is summed in four interleaved chains over the rows.
+  template <Index L, bool mirrored>
+  void update_rows(Index begin, Index end, Index column) {
+    Lane v[L], w[L], u[L];
     Lane sum[4][L];
     double* block[L];
     for (Index l = 0; l < L; ++l) {
       v[l] = -Lane::load(&v_[column + l * lane_width]);
       w[l] = -Lane::load(&w_[column + l * lane_width]);
+      u[l] = Lane::load(&u_[column + l * lane_width]);
       block[l] = S_.block(column + l * lane_width);
       for (auto& chain : sum) chain[l] = Lane::zero();
     }
@@ -114,21 +146,25 @@ class Householder {
       const Lane v_i = Lane::broadcast(v_[i]);
       const Lane w_i = Lane::broadcast(w_[i]);
       const Lane u_i = Lane::broadcast(u_[i]);
+      Lane row_sum = mirrored ? row_sums_[i] : Lane::zero();
       for (Index l = 0; l < L; ++l) {
         double* A_i = block[l] + i * lane_width;
         const Lane updated = madd(v_i, w[l], madd(w_i, v[l], Lane::load(A_i)));
         updated.store(A_i);
         chain[l] = madd(u_i, updated, chain[l]);
+        if (mirrored) row_sum = madd(u[l], updated, row_sum);
       }
+      if (mirrored) row_sums_[i] = row_sum;
     };
-    Index i = first;
-    for (; i + 4 <= d_; i += 4) {
+    Index i = begin;
+    for (; i + 4 <= end; i += 4) {
       for (Index c = 0; c < 4; ++c) add(i + c, sum[c]);
     }
-    for (Index c = 0; i < d_; ++i, ++c) add(i, sum[c]);
+    for (Index c = 0; i < end; ++i, ++c) add(i, sum[c]);
     for (Index l = 0; l < L; ++l) {
+      double* p = &p_[column + l * lane_width];
       const Lane all = (sum[0][l] + sum[2][l]) + (sum[1][l] + sum[3][l]);
-      all.store(&p_[column + l * lane_width]);
+      (Lane::load(p) + all).store(p);
     }
   }
 
@@ -142,11 +178,41 @@ class Householder {
     for (Index i = 0; i < padded(d_); ++i) w_[i] = madd(factor, v_[i], tau_[k] * p_[i]);
   }
 
-  /// z ← z − τ ⟨v, z⟩ v
+  /// v_k, (d,), into row k from the lane of its first entry on, with the zeros before it
+  void keep_reflector(Index k) {
+    for (Index i = (k + 1) / lane_width * lane_width; i < d_; i += lane_width) {
+      Lane::load(&v_[i]).store(&S_(k, i));
+    }
+  }
+
+  /// z ← z − τ ⟨v, z⟩ v on a lane of vectors
   void reflect(Index k, Lane* z) const {
-    const auto v_k = [&](Index i) { return S_(k, i); };
-    const Lane factor = -tau_[k] * sum_of_products(k + 1, d_, v_k, [&](Index i) { return z[i]; });
-    for (Index i = k + 1; i < d_; ++i) z[i] = madd(S_(k, i), factor, z[i]);
+    Lane sum[lane_width];  // over every lane_width-th entry, as in reflect() of one vector
+    for (Lane& chain : sum) chain = Lane::zero();
+    const Index first = (k + 1) / lane_width * lane_width;
+    for (Index i = first; i < d_; i += lane_width) {
+      const double* v = &S_(k, i);
+      const Index count = std::min(lane_width, d_ - i);
+      for (Index c = 0; c < count; ++c) sum[c] = madd(v[c], z[i + c], sum[c]);
+    }
+    for (Index half = lane_width / 2; half > 0; half /= 2) {
+      for (Index c = 0; c < half; ++c) sum[c] = sum[c] + sum[c + half];
+    }
+    const Lane factor = -tau_[k] * sum[0];
+    for (Index i = first; i < d_; ++i) z[i] = madd(S_(k, i), factor, z[i]);
+  }
+
+  /// The same on one vector, a lane of its entries at a time.
+  void reflect(Index k, double* z) const {
+    const Index first = (k + 1) / lane_width * lane_width;
+    Lane sum = Lane::zero();
+    for (Index i = first; i < d_; i += lane_width) {
+      sum = madd(Lane::load(&S_(k, i)), Lane::load(z + i), sum);
+    }
+    const Lane factor = Lane::broadcast(-tau_[k] * sum.sum());
+    for (Index i = first; i < d_; i += lane_width) {
+      madd(Lane::load(&S_(k, i)), factor, Lane::load(z + i)).store(z + i);
+    }
   }
 
   Index d_;
@@ -156,8 +222,9 @@ class Householder {
   Buffer tau_;    // (d,)
   Buffer v_;      // (d,) the update that waits
   Buffer w_;
-  Buffer u_;  // (d,) the next reflector
-  Buffer p_;  // (d,)
+  Buffer u_;              // (d,) the next reflector
+  Buffer p_;              // (d,)
+  Array<Lane> row_sums_;  // (d,)
 };
 
 }  // namespace loopcore

@@ -93,7 +93,7 @@ class Packed final : public Engine {
     return g_.data();
   }
 
-  void to_basis(Lane* v) const override {
+  void to_basis(Lane* v) override {
     if (loop_) basis_->to_basis(v);
   }
 

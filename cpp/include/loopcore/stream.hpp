@@ -70,7 +70,7 @@ class Stream final : public Engine {
     return lanes_.data();
   }
   const Lane* state() override { return q(); }
-  void to_basis(Lane*) const override {}
+  void to_basis(Lane*) override {}
 
  private:
   // Rows that one thread sums up at a time: many panels, and few enough for all threads to have some.
