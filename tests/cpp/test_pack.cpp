@@ -27,7 +27,7 @@ struct Rows {
 TEST_CASE("transpose takes up to a square of numbers from any offset") {
   const Rows rows(3 * lane_width);
   for (Index offset = 0; offset <= 2 * lane_width; ++offset) {
-    for (Index count = 0; count <= lane_width; ++count) {
+    for (Index count = 1; count <= lane_width; ++count) {
       Lane out[lane_width + 1];
       for (Lane& lane : out) lane = Lane::broadcast(-1);
       transpose(rows.sources, offset, count, out);

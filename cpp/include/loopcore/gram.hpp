@@ -43,7 +43,7 @@ class Gram final : public Engine {
       basis_.emplace(size_);
       loop_.emplace(size_);
     }
-    if (finds_step) lambda_max_.emplace(size_);
+    if (finds_step && !basis_) lambda_max_.emplace(size_);
   }
 
   /// Tasks that have their X in common; with power each by itself, for A belongs to one η.
@@ -80,6 +80,10 @@ class Gram final : public Engine {
   }
 
   Lane lambda_max(Stop& stop) override {
+    if (!lambda_ && basis_) {
+      prepare(stop);
+      lambda_ = basis_->largest_eigenvalue();
+    }
     if (!lambda_) {
       const auto multiply_S = [&](const double* v, double* w) {
         multiply(tokens_.S(), size_, v, w);
@@ -91,8 +95,9 @@ class Gram final : public Engine {
   }
 
   void prepare(Stop& stop) override {
-    if (basis_ && !is_reduced_) basis_->reduce(tokens_.S(), stop);
-    is_reduced_ = true;
+    if (!basis_ || is_reduced_) return;
+    basis_->reduce(tokens_.S(), stop);
+    is_reduced_ = !stop.raised();
   }
 
   void advance(Index begin, Index end, const Steps& steps, Stop& stop) override {

@@ -58,6 +58,36 @@ class Householder {
   const double* diagonal() const { return a_.data(); }      // (d,)
   const double* off_diagonal() const { return o_.data(); }  // (d − 1,)
 
+  /// λ_max of S, by section: the interval in which it lies is cut at a lane of points, and below λ_max
+  /// are those x for which T − x has a pivot that is not negative (Sturm).
+  double largest_eigenvalue() const {
+    double low = d_ > 0 ? a_[0] : 0;
+    double high = low;  // Gershgorin's bound
+    for (Index k = 0; k < d_; ++k) {
+      const double before = k > 0 ? std::abs(o_[k - 1]) : 0;
+      const double after = k + 1 < d_ ? std::abs(o_[k]) : 0;
+      if (!std::isfinite(a_[k] + before + after)) return a_[k] + before + after;
+      low = std::max(low, a_[k]);
+      high = std::max(high, a_[k] + before + after);
+    }
+    for (int round = 0; round < 64 && high - low > 0x1p-53 * high; ++round) {
+      Lane x;
+      for (Index k = 0; k < lane_width; ++k) {
+        const double share = static_cast<double>(k + 1) / static_cast<double>(lane_width + 1);
+        x.set(k, low + (high - low) * share);
+      }
+      const Lane below = select(is_below(x), Lane::broadcast(1), Lane::zero());
+      for (Index k = 0; k < lane_width; ++k) {
+        if (below[k] != 0) {
+          low = std::max(low, x[k]);
+        } else {
+          high = std::min(high, x[k]);
+        }
+      }
+    }
+    return high;
+  }
+
   /// z ← Qᵀ z on a lane of vectors, (d,), or on one vector, padded with zeros to whole lanes: the same
   /// bits either way.
   template <class Value>
@@ -71,6 +101,18 @@ class Householder {
   }
 
  private:
+  /// Element by element: x ≤ λ_max
+  Lane::Comparison is_below(Lane x) const {
+    Lane pivot = Lane::broadcast(a_[0]) - x;
+    auto below = ~(pivot < Lane::zero());
+    for (Index k = 1; k < d_; ++k) {
+      const double o2 = o_[k - 1] * o_[k - 1];
+      pivot = (Lane::broadcast(a_[k]) - x) - Lane::broadcast(o2) / pivot;
+      below = below | ~(pivot < Lane::zero());
+    }
+    return below;
+  }
+
   /// u ← column k of A from the diagonal on, with the update that still waits; zeros before it.
   void take_column(Index k) {
     std::fill_n(u_.data(), k, 0.0);

@@ -32,16 +32,23 @@ class LambdaMax {
     set_start();
     double theta = 0;
     for (int restart = 0; restart < max_restarts; ++restart) {
+      Index known = 0;  // theta belongs to so many steps
       for (Index k = 0; k < steps_; ++k) {
         multiply(vector(k), vector(k + 1));
         orthogonalize(k);
         if (stop.after(4 * k * size_)) return 0;
         if (!std::isfinite(alpha_[k]) || !std::isfinite(beta_[k])) return alpha_[k] + beta_[k];
-        theta = largest_ritz_value(k + 1, theta);
-        if (k + 1 == size_) return theta;  // the basis is complete
-        // ‖A v − θ v‖ = β_k |s_k|: some eigenvalue is that near to θ. Below u θ, a cluster around the
-        // largest cannot hide one that is more than a few u away.
-        if (beta_[k] * last_component(k + 1, theta) <= unit * theta) return theta;
+        // To look at θ costs as much as a step: every fourth time, and where the basis is complete, or
+        // nearly so.
+        const bool is_complete = k + 1 == size_;
+        if (is_complete || k % 4 == 3 || k + 1 == steps_ || beta_[k] <= 0x1p-10 * alpha_[k]) {
+          theta = largest_ritz_value(k + 1, theta, known);
+          known = k + 1;
+          if (is_complete) return theta;
+          // ‖A v − θ v‖ = β_k |s_k|: some eigenvalue is that near to θ. Below u θ, a cluster around the
+          // largest cannot hide one that is more than a few u away.
+          if (beta_[k] * last_component(k + 1, theta) <= unit * theta) return theta;
+        }
         normalize(k + 1, beta_[k]);
       }
       restart_from_ritz_vector();
@@ -103,8 +110,9 @@ class LambdaMax {
   /// iteration falls monotonically from any upper bound x. With p the characteristic polynomial it needs
   ///     s1 = p'/p = Σ r'/r,   s2 = −s1' = Σ (r'/r)² − r''/r
   /// over the ratios r_i = p_i / p_{i−1} = (x − α_i) − β²_{i−1} / r_{i−1}.
-  double largest_ritz_value(Index k, double previous) const {
-    double x = std::max(previous, alpha_[k - 1]) + (k > 1 ? beta_[k - 2] : 0.0);
+  double largest_ritz_value(Index k, double previous, Index known) const {
+    double x = previous;  // that of the first `known` rows; each row more raises it by β at most
+    for (Index i = known; i < k; ++i) x = std::max(x, alpha_[i]) + (i > 0 ? beta_[i - 1] : 0.0);
     const double degree = static_cast<double>(k);
     for (int iteration = 0; iteration < 50; ++iteration) {
       double r = x - alpha_[0];

@@ -9,8 +9,8 @@
 
 namespace loopcore {
 
-/// out[k] = (sources[0][offset + k], sources[1][offset + k], …), k < count ≤ the width; nothing is read
-/// beyond them.
+/// out[k] = (sources[0][offset + k], sources[1][offset + k], …), k < count, with 0 < count ≤ the
+/// width; nothing is read beyond them.
 inline void transpose(const double* const* sources, Index offset, Index count, Lane* out) {
 #if defined(__AVX512F__)
   // By halves of four: the tasks t and t + 4 side by side, then two rounds of shuffles.
@@ -22,15 +22,21 @@ inline void transpose(const double* const* sources, Index offset, Index count, L
     const auto row = [&](Index t) {
       return _mm512_insertf64x4(_mm512_castpd256_pd512(load(t)), load(t + 4), 1);
     };
-    const __m512d r0 = row(0), r1 = row(1), r2 = row(2), r3 = row(3);
-    const __m512d even01 = _mm512_unpacklo_pd(r0, r1), odd01 = _mm512_unpackhi_pd(r0, r1);
-    const __m512d even23 = _mm512_unpacklo_pd(r2, r3), odd23 = _mm512_unpackhi_pd(r2, r3);
-    const __m512i low = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
-    const __m512i high = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
-    out[half] = {_mm512_permutex2var_pd(even01, low, even23)};
-    if (count - half > 1) out[half + 1] = {_mm512_permutex2var_pd(odd01, low, odd23)};
-    if (count - half > 2) out[half + 2] = {_mm512_permutex2var_pd(even01, high, even23)};
-    if (count - half > 3) out[half + 3] = {_mm512_permutex2var_pd(odd01, high, odd23)};
+    const Lane::Register r0 = row(0), r1 = row(1), r2 = row(2), r3 = row(3);
+    const auto even01 = __builtin_shufflevector(r0, r1, 0, 8, 2, 10, 4, 12, 6, 14);
+    const auto odd01 = __builtin_shufflevector(r0, r1, 1, 9, 3, 11, 5, 13, 7, 15);
+    const auto even23 = __builtin_shufflevector(r2, r3, 0, 8, 2, 10, 4, 12, 6, 14);
+    const auto odd23 = __builtin_shufflevector(r2, r3, 1, 9, 3, 11, 5, 13, 7, 15);
+    const auto low = [](auto even, auto odd) {
+      return Lane{__builtin_shufflevector(even, odd, 0, 1, 8, 9, 4, 5, 12, 13)};
+    };
+    const auto high = [](auto even, auto odd) {
+      return Lane{__builtin_shufflevector(even, odd, 2, 3, 10, 11, 6, 7, 14, 15)};
+    };
+    out[half] = low(even01, even23);
+    if (count - half > 1) out[half + 1] = low(odd01, odd23);
+    if (count - half > 2) out[half + 2] = high(even01, even23);
+    if (count - half > 3) out[half + 3] = high(odd01, odd23);
   }
 #elif defined(__AVX__) && defined(__FMA__)
   const auto row = [&](Index t) { return Lane::load_first(sources[t] + offset, count).value; };

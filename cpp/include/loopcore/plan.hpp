@@ -77,12 +77,12 @@ struct Weights {
 };
 
 inline Weights weights(Index n, Index d, Index size) {
-  if (is_packed(n, d)) return {3, 1.1, 0.7, 1.4, 55, 6, 0.8};
+  if (is_packed(n, d)) return {3, 0.9, 0.5, 0.9, 60, 4, 0.6};
   // In memory, where X or S do not fit the second-level cache, loops run at the speed of reading them.
   const bool X_is_large = n * d > Index{1} << 17;
   const bool S_is_large = size > 400;
   return {
-      X_is_large ? 8.0 : 2.0, S_is_large ? 12.0 : 2.2, 2.0, S_is_large ? 14.0 : 3.3, 100, 30, 11};
+      X_is_large ? 8.0 : 2.0, S_is_large ? 12.0 : 2.2, 2.0, S_is_large ? 9.0 : 2.2, 100, 8, 6};
 }
 
 inline Cost estimate_cost(Index n, Index d, Index T, StepKind kind) {

@@ -196,7 +196,10 @@ class Power {
  public:
   template <class... Arguments>
   explicit Power(Arguments&&... arguments)
-      : map_(std::forward<Arguments>(arguments)...), start_(map_.size()), trial_(map_.size()) {}
+      : map_(std::forward<Arguments>(arguments)...),
+        start_(map_.size()),
+        trial_(map_.size()),
+        last_(map_.size()) {}
 
   /// z ← T loops from z, each z ← z − η (S z + b)
   template <class Matrix>
@@ -207,7 +210,7 @@ class Power {
     for (Index k = 0; k < squarings && !stop.raised(); ++k) {
       if ((T >> k & 1) != 0) map_.apply(z);
       map_.square(stop);
-      settle(z, T >> (k + 1));
+      if (settle(z, T >> (k + 1))) return;
     }
     for (Index t = 0; t < T >> squarings; ++t) {
       map_.apply(z);
@@ -217,16 +220,28 @@ class Power {
   }
 
  private:
-  /// Powers of a contraction leave the range of double at its lower end, where arithmetic is a hundred
-  /// times slower. Once A is below 2⁻⁵⁰⁰ in some task, at most four more of its loops change anything:
-  /// they are run at once, and what came out stays.
-  void settle(Lane* z, Index loops) {
-    const auto settled = map_.largest() < Lane::broadcast(0x1p-500);
-    if (!any(settled)) return;
+  /// Once A is below 2⁻¹¹⁰ in some task, only a few more of its loops change anything: they are run at once,
+  /// and what came out stays. True where nothing is left to run. (Squared on and on a contraction would
+  /// leave the range of double at its lower end, where arithmetic is a hundred times slower.)
+  bool settle(Lane* z, Index loops) {
+    const auto settled = map_.largest() < Lane::broadcast(0x1p-110);
+    if (!any(settled)) return false;
     std::copy_n(z, map_.size(), trial_.data());
-    for (Index t = 0; t < std::min<Index>(loops, 4); ++t) map_.apply(trial_.data());
+    bool moves = true;  // 20 times 2⁻¹¹⁰ spans all numbers
+    for (Index t = 0; t < std::min<Index>(loops, 20) && moves; ++t) {
+      std::copy_n(trial_.data(), map_.size(), last_.data());
+      map_.apply(trial_.data());
+      moves = differ(trial_.data(), last_.data(), settled);
+    }
     for (Index k = 0; k < map_.size(); ++k) z[k] = select(settled, trial_[k], z[k]);
     map_.settle(settled, z);
+    return !any(~settled);
+  }
+
+  bool differ(const Lane* a, const Lane* b, Lane::Comparison where) const {
+    Lane difference = Lane::zero();
+    for (Index k = 0; k < map_.size(); ++k) difference = max(difference, abs(a[k] - b[k]));
+    return any((Lane::zero() < difference) & where);
   }
 
   /// A² may overflow where the loops themselves do not, or not yet: such a task is run loop by loop.
@@ -254,6 +269,7 @@ class Power {
   Map map_;
   Array<Lane> start_;  // (size,) z before the first loop
   Array<Lane> trial_;  // (size,)
+  Array<Lane> last_;   // (size,)
 };
 
 }  // namespace loopcore
