@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 from dataclasses import dataclass
 from functools import partial
@@ -62,23 +61,6 @@ def library(problem: Problem, **keywords: Any) -> Call:
             loopcore.errors, p.X, p.y, p.alpha, p.T, theta=p.theta, eta=p.eta, **keywords
         )
     return partial(loopcore.run, p.X, p.y, p.alpha, p.T, eta=p.eta, **keywords)
-
-
-def library_excuse(cell: Cell) -> str:
-    """Say why the library is not timed on the cell; empty if it is."""
-    if cell.gram_work > WORK_LIMIT and not has_power():
-        return "this build has no path='power', and looping takes too long"
-    return ""
-
-
-@functools.cache
-def has_power() -> bool:
-    """Tell whether this build can run T loops in log T products."""
-    try:
-        loopcore.run(np.eye(2), np.ones(2), 1.0, 2, eta=0.5, path="power")
-    except ValueError:
-        return False
-    return True
 
 
 def reference(problem: Problem) -> np.ndarray:

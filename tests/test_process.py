@@ -138,3 +138,36 @@ def test_divergence_warning_can_be_an_error_and_leaves_the_state_usable(rng):
         with pytest.raises(loopcore.DivergenceWarning, match="3 of 3 tasks"):
             loopcore.run(X, y, alpha, 5000, eta=2.0)
         assert_same_bits(loopcore.run(X, y, alpha, T), expected)
+
+
+@pytest.mark.parametrize(
+    "call",
+    {
+        "many short calls": "loopcore.run(X[0], y[0], 1.0, 5)",
+        "one long call": "loopcore.run(X, y, 1.0, 10**12, eta=1e-9, path='gram')",
+    }.values(),
+    ids=lambda call: "long" if "10**12" in call else "short",
+)
+def test_daemon_threads_do_not_disturb_the_end_of_the_process(call):
+    program = f"""
+        import threading
+        import time
+        import numpy as np
+        import loopcore
+        X, y = np.ones((40, 30, 8)), np.ones((40, 30))
+        def work():
+            while True:
+                {call}
+        for _ in range(3):
+            threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.3)
+        print("end", flush=True)
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "end\n", "")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from contenders import Peer, library, library_excuse
+from contenders import Peer, library
 from limits import Limits
 from problems import Call, Cell, Eta, Problem, build
 from sections.table import fastest
@@ -68,8 +68,6 @@ def measure_axis(setting: Setting, axis: Axis) -> list[Row]:
     for value in VALUES[axis]:
         cell = point(axis, value)
         names = [name for name in CONTENDERS if expected(rows, name, cell) <= LONGEST]
-        if library_excuse(cell):
-            names = [name for name in names if name != "loopcore"]
         if setting.quick and cell.gram_work > WORK_LIMIT_QUICK:
             break
         if names:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from contenders import library, library_excuse
+from contenders import library
 from limits import Limits
 from problems import Call, Cell, Eta, Problem, build
 from setting import Setting
@@ -90,7 +90,7 @@ def contenders(
     setting: Setting, cell: Cell
 ) -> list[tuple[str, str, Callable[[Problem], dict[str, Call]]]]:
     """Give name, excuse and forms of everybody."""
-    base = (BASE, library_excuse(cell), lambda problem: {"auto": library(problem)})
+    base = (BASE, "", lambda problem: {"auto": library(problem)})
     return [base, *((peer.name, peer.excuse(cell), peer.forms) for peer in setting.peers)]
 
 

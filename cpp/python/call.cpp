@@ -51,7 +51,7 @@ void Call::execute(const MakeReadout& make_readout) {
     };
   };
   {
-    const py::gil_scoped_release no_gil;
+    const WithoutGil no_gil;
     if (shares.units > 0) for_each_task(shares.units, shares.threads, flag, make_worker);
   }
   if (flag.raised) throw py::error_already_set();

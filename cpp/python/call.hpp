@@ -8,17 +8,12 @@
 #include <utility>
 
 #include "arrays.hpp"
+#include "gil.hpp"
 #include "loopcore/solve.hpp"
 #include "options.hpp"
 #include "svd.hpp"
 
 namespace loopcore::python {
-
-/// Asked by the kernels now and then: has the user pressed Ctrl-C? The Python error stays set.
-inline bool interrupted() {
-  const py::gil_scoped_acquire gil;
-  return PyErr_CheckSignals() != 0;
-}
 
 inline int read_threads(py::handle num_threads) {
   if (num_threads.is_none()) return default_threads();

@@ -9,6 +9,7 @@
 #include "loopcore/batch.hpp"
 #include "loopcore/lane.hpp"
 #include "loopcore/plan.hpp"
+#include "options.hpp"
 #include "registers.hpp"
 
 #ifdef _OPENMP
@@ -74,12 +75,13 @@ py::dict configuration() {
 }
 
 /// The name of the path that `path="auto"` takes.
-const char* planned_path(Index n, Index d, Index T, const std::string& steps, bool only_end) {
-  const StepKind kind = steps == "given"       ? StepKind::given
-                        : steps == "schedule"  ? StepKind::schedule
-                        : steps == "optimal"   ? StepKind::optimal
-                        : steps == "chebyshev" ? StepKind::chebyshev
-                                               : StepKind::lambda_max;
+const char* planned_path(Index n, Index d, Index T, py::handle steps, bool only_end) {
+  const auto kind = read_word<StepKind>(steps, "steps",
+                                        {{"given", StepKind::given},
+                                         {"schedule", StepKind::schedule},
+                                         {"lambda_max", StepKind::lambda_max},
+                                         {"optimal", StepKind::optimal},
+                                         {"chebyshev", StepKind::chebyshev}});
   switch (choose_path(Path::automatic, n, d, T, kind, only_end)) {
     case Path::stream: return "stream";
     case Path::power: return "power";

@@ -44,7 +44,7 @@ py::tuple spectrum(py::handle given_X, py::handle scale, py::handle num_threads)
   };
   StopFlag flag{.poll = &interrupted};
   {
-    const py::gil_scoped_release no_gil;
+    const WithoutGil no_gil;
     const double work =
         2 * static_cast<double>(n) * static_cast<double>(d) * static_cast<double>(std::min(n, d));
     const int threads = useful_threads(wanted_threads, batch.size(), work);

@@ -66,11 +66,12 @@ class Readout : public Aligned {
   virtual void record(Engine& engine, Index k, Index first, Index count) = 0;
 };
 
-/// q0 of all tasks, (d,), and 0 where there is none: `rows` holds a lane of vectors of d.
-inline void read_q0(std::span<const Task> tasks, Index d, double* rows, Lane* q) {
+/// q0 of all tasks, (d,), and 0 where there is none: `rows` holds a lane of vectors of d. False where no
+/// task has one.
+inline bool read_q0(std::span<const Task> tasks, Index d, double* rows, Lane* q) {
   if (std::all_of(tasks.begin(), tasks.end(), [](const Task& t) { return t.q0.data == nullptr; })) {
     for (Index k = 0; k < d; ++k) q[k] = Lane::zero();
-    return;
+    return false;
   }
   const double* sources[lane_width];
   for (Index t = 0; t < lane_width; ++t) {
@@ -84,6 +85,7 @@ inline void read_q0(std::span<const Task> tasks, Index d, double* rows, Lane* q)
     sources[t] = row;
   }
   pack(sources, d, q);
+  return true;
 }
 
 /// α of all tasks, as scaled, and 0 where there is none: without a task, q stays at 0.

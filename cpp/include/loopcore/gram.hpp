@@ -61,7 +61,8 @@ class Gram final : public Engine {
     if (!sum_up(tasks, scalings, knows_X, stop)) return;
     if (!knows_X) look_at_S();
     const Lane alpha = read_alpha(tasks, scalings);
-    read_q0(tasks, d_, q0_rows_.data(), q0_.data());
+    const bool has_q0 = read_q0(tasks, d_, q0_rows_.data(), q0_.data());
+    has_start_ = has_q0 && !dual_;
     if (dual_) {
       dual_->start(tasks, scalings, alpha, q0_.data(), b_.data());
       z_.fill(Lane::zero());
@@ -104,7 +105,7 @@ class Gram final : public Engine {
     if (begin == end) return;
     prepare(stop);
     if (basis_ && !moved_) {
-      to_own_basis(z_.data());
+      if (has_start_) to_own_basis(z_.data());
       to_own_basis(b_.data());
       loop_->open(basis_->diagonal(), basis_->off_diagonal(), b_.data());
     }
@@ -224,6 +225,7 @@ class Gram final : public Engine {
   Lane yy_ = Lane::zero();       // Σ y², primal only
   std::optional<double> lambda_;
   bool is_reduced_ = false;  // S to tridiagonal form
+  bool has_start_ = false;   // whether z does not start at zero
   bool moved_ = false;       // whether a loop has run: until then q = q(0)
   Buffer q0_rows_;           // (lane, d)
   Array<Lane> q0_;           // (d,)

@@ -232,16 +232,19 @@ class Householder {
     Lane sum[lane_width];  // over every lane_width-th entry, as in reflect() of one vector
     for (Lane& chain : sum) chain = Lane::zero();
     const Index first = (k + 1) / lane_width * lane_width;
-    for (Index i = first; i < d_; i += lane_width) {
+    Index i = first;
+    for (; i + lane_width <= d_; i += lane_width) {
       const double* v = &S_(k, i);
-      const Index count = std::min(lane_width, d_ - i);
-      for (Index c = 0; c < count; ++c) sum[c] = madd(v[c], z[i + c], sum[c]);
+      for (Index c = 0; c < lane_width; ++c) sum[c] = madd(v[c], z[i + c], sum[c]);
+    }
+    for (Index c = 0; c < lane_width; ++c) {
+      if (i + c < d_) sum[c] = madd(S_(k, i + c), z[i + c], sum[c]);
     }
     for (Index half = lane_width / 2; half > 0; half /= 2) {
       for (Index c = 0; c < half; ++c) sum[c] = sum[c] + sum[c + half];
     }
     const Lane factor = -tau_[k] * sum[0];
-    for (Index i = first; i < d_; ++i) z[i] = madd(S_(k, i), factor, z[i]);
+    for (i = first; i < d_; ++i) z[i] = madd(S_(k, i), factor, z[i]);
   }
 
   /// The same on one vector, a lane of its entries at a time.

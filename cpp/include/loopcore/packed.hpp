@@ -43,7 +43,7 @@ class Packed final : public Engine {
     for (Index k = 0; k < d_; ++k) trace_ = trace_ + gram_.S()[k][k];
     const Lane alpha = read_alpha(tasks, scalings);
     for (Index k = 0; k < d_; ++k) gram_.b()[k] = alpha * gram_.b()[k];
-    read_q0(tasks, d_, q0_.data(), z_.data());
+    has_start_ = read_q0(tasks, d_, q0_.data(), z_.data());
     moved_ = false;
     if (!basis_) return;
     if (loop_) {
@@ -66,7 +66,7 @@ class Packed final : public Engine {
   void advance(Index begin, Index end, const Steps& steps, Stop& stop) override {
     if (begin == end) return;
     if (loop_ && !moved_) {
-      basis_->to_basis(z_.data());
+      if (has_start_) basis_->to_basis(z_.data());
       loop_->open(basis_->diagonal(), basis_->off_diagonal(), gram_.b());
     }
     moved_ = true;
@@ -122,11 +122,12 @@ class Packed final : public Engine {
   std::optional<Power<PackedMap<D>>> power_;
   std::optional<PackedTridiagonal<D>> basis_;
   std::optional<TridiagonalLoop<Lane>> loop_;
-  bool moved_ = false;  // whether a loop has run: until then z is q(0) itself
-  Buffer q0_;           // (lane, d)
-  Array<Lane> z_;       // (d,) the state
-  Array<Lane> g_;       // (d,)
-  Array<Lane> copy_;    // (d, d) S, where the basis is wanted for λ_max alone
+  bool has_start_ = false;  // whether z does not start at zero
+  bool moved_ = false;      // whether a loop has run: until then z is q(0) itself
+  Buffer q0_;               // (lane, d)
+  Array<Lane> z_;           // (d,) the state
+  Array<Lane> g_;           // (d,)
+  Array<Lane> copy_;        // (d, d) S, where the basis is wanted for λ_max alone
   Lane trace_ = Lane::zero();
 };
 

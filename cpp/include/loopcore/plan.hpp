@@ -81,8 +81,7 @@ inline Weights weights(Index n, Index d, Index size) {
   // In memory, where X or S do not fit the second-level cache, loops run at the speed of reading them.
   const bool X_is_large = n * d > Index{1} << 17;
   const bool S_is_large = size > 400;
-  return {
-      X_is_large ? 8.0 : 2.0, S_is_large ? 12.0 : 2.2, 2.0, S_is_large ? 9.0 : 2.2, 100, 8, 6};
+  return {X_is_large ? 8.0 : 2.0, S_is_large ? 12.0 : 2.2, 2.0, S_is_large ? 9.0 : 2.2, 100, 8, 6};
 }
 
 inline Cost estimate_cost(Index n, Index d, Index T, StepKind kind) {
