@@ -30,7 +30,9 @@ class Row:
 
 def measure(setting: Setting) -> list[Row]:
     """Time loopcore on every cell, with given η."""
-    return [measure_case(setting, cell, dtype) for cell in setting.cells for dtype in setting.dtypes]
+    return [
+        measure_case(setting, cell, dtype) for cell in setting.cells for dtype in setting.dtypes
+    ]
 
 
 def measure_case(setting: Setting, cell: Cell, dtype: str) -> Row:
