@@ -79,17 +79,16 @@ TEST_CASE("a vector alone is turned with the bits it has in a lane") {
   }
 }
 
-TEST_CASE("λ_max within 8 u of long double, of projections within 12") {
+TEST_CASE("λ_max within 12 u of long double") {
   for (const std::string kind : testing::symmetric_kinds) {
-    for (const Index d : {1, 2, 3, 7, 8, 9, 16, 33, 65, 100}) {
+    for (const Index d : {1, 2, 3, 7, 8, 9, 16, 33, 65, 100, 150}) {
       const testing::Matrix S = testing::make_symmetric(kind, d);
       const auto exact = testing::eigenvalues(S).back();
       const Reduced reduced(S);
       CAPTURE(kind);
       CAPTURE(d);
       const double error = static_cast<double>(reduced.basis.largest_eigenvalue() - exact);
-      const double bound = kind == "projection" ? 12 : 8;
-      CHECK(std::abs(error) <= bound * 0x1p-53 * static_cast<double>(exact));
+      CHECK(std::abs(error) <= 12 * 0x1p-53 * static_cast<double>(exact));
     }
   }
 }

@@ -178,9 +178,15 @@ TEST_CASE("powers that overflow where the loops do not are run loop by loop") {
   loop.eta = 1;
   loop.b = {1, 0};
   loop.prompt.q0 = {3, 0};
-  for (const Index T : {64, 1000, 4000}) {
-    const std::vector<double> expected{-1, 0};
+  const std::vector<double> expected{-1, 0};
+  for (const Index T : {64, 1000, 4000, 100'000, 1'000'000}) {
     CHECK(run_packed({loop}, T)[0] == expected);
     CHECK(run_shared(loop, T) == expected);
+    std::vector<Loop> lane(static_cast<std::size_t>(lane_width), loop);
+    for (const auto& result : run_packed(lane, T)) CHECK(result == expected);
+    for (std::size_t t = 0; t + 1 < lane.size(); t += 2) {
+      lane[t].S(1, 1) = 0.5;  // a contraction, which settles
+    }
+    for (const auto& result : run_packed(lane, T)) CHECK(result == expected);
   }
 }

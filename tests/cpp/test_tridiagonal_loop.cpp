@@ -58,8 +58,10 @@ Array<Lane> run(const Loops& loops, const Value* a, const Value* o, Index T, Ind
   loop.open(a, o, loops.c.data());
   Array<Lane> z(d);
   std::copy_n(loops.z.data(), d, z.data());
-  for (Index t = 0; t < T; t += at_once)
-    loop.run(t, std::min(t + at_once, T), loops.steps, z.data());
+  Stop stop = testing::never_stop();
+  for (Index t = 0; t < T; t += at_once) {
+    loop.run(t, std::min(t + at_once, T), loops.steps, z.data(), stop, [] {});
+  }
   return z;
 }
 
@@ -71,7 +73,7 @@ TEST_CASE(
     const Loops loops(d);
     for (Index T = 0; T <= 12; ++T) {
       const Array<Lane> exact = loops.exact(T);
-      for (Index at_once = 1; at_once <= TridiagonalLoop<Lane>::depth; ++at_once) {
+      for (Index at_once = 1; at_once <= 9; ++at_once) {
         const Array<Lane> one = run(loops, loops.a.data(), loops.o.data(), T, at_once);
         const Array<Lane> each = run(loops, loops.lanes_a.data(), loops.lanes_o.data(), T, at_once);
         for (Index t = 0; t < lane_width; ++t) {
@@ -89,7 +91,7 @@ TEST_CASE("loops that run together have the bits of loops one by one") {
     Loops loops(d);
     for (double& eta : loops.etas) eta *= 0.0123;
     const Array<Lane> apart = run(loops, loops.lanes_a.data(), loops.lanes_o.data(), 12, 1);
-    const Array<Lane> together = run(loops, loops.lanes_a.data(), loops.lanes_o.data(), 12, 4);
+    const Array<Lane> together = run(loops, loops.lanes_a.data(), loops.lanes_o.data(), 12, 12);
     for (Index t = 0; t < lane_width; ++t) {
       CHECK(testing::element(together.data(), t, d) == testing::element(apart.data(), t, d));
     }

@@ -5,7 +5,6 @@
 // the cache, and takes 720 ns with its lines asked for in the middle of the work on the lane before.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 
 #include "loopcore/lane.hpp"

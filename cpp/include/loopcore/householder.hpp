@@ -32,7 +32,8 @@ class Householder {
         p_(padded(d)),
         row_sums_(padded(d)) {}
 
-  /// Reduces S, of which the lower triangle is read, and which is overwritten: its row k keeps the
+  /// Reduces S, of which the lower triangle is read and the squares of a lane on the diagonal,
+  /// and which is overwritten: its row k keeps the
   /// reflector k. As in PackedTridiagonal, S − σ is
   /// reduced, with the mean eigenvalue σ.
   void reduce(const LaneBlocks& S, Stop& stop) {
@@ -70,7 +71,7 @@ class Householder {
       low = std::max(low, a_[k]);
       high = std::max(high, a_[k] + before + after);
     }
-    for (int round = 0; round < 64 && high - low > 0x1p-53 * high; ++round) {
+    for (int round = 0; round < 64 && high - low > 0x1p-52 * high; ++round) {
       Lane x;
       for (Index k = 0; k < lane_width; ++k) {
         const double share = static_cast<double>(k + 1) / static_cast<double>(lane_width + 1);

@@ -10,7 +10,7 @@
 
 #include "loopcore/types.hpp"
 
-#if defined(__AVX512F__) || (defined(__AVX__) && defined(__FMA__))
+#if defined(__AVX512VL__) || (defined(__AVX__) && defined(__FMA__))
 #include <immintrin.h>
 #elif defined(__SSE2__)
 #include <emmintrin.h>
@@ -20,7 +20,7 @@
 
 namespace loopcore {
 
-#if defined(__AVX512F__)
+#if defined(__AVX512VL__)
 inline constexpr Index lane_width = 8;
 #elif defined(__AVX__) && defined(__FMA__)
 inline constexpr Index lane_width = 4;
@@ -47,11 +47,12 @@ struct Lane {
   // The same register at a double's alignment, for loads and stores at any element.
   using Unaligned = double
       __attribute__((vector_size(width * sizeof(double)), aligned(alignof(double)), may_alias));
+  using Comparison = decltype(Register{} < Register{});  // all bits of an element, or none
 #else
   using Register = double;
   using Unaligned = double;
+  using Comparison = Index;  // likewise: −1 or 0
 #endif
-  using Comparison = decltype(Register{} < Register{});
   Register value;
 
   static Lane zero() { return {Register{}}; }
@@ -63,7 +64,7 @@ struct Lane {
   /// beyond them.
   static Lane load_first(const double* from, Index count) {
     if (count >= width) return load(from);
-#if defined(__AVX512F__)
+#if defined(__AVX512VL__)
     return {_mm512_maskz_loadu_pd(static_cast<__mmask8>((1U << count) - 1), from)};
 #elif defined(__AVX__) && defined(__FMA__)
     alignas(32) static constexpr std::int64_t ones_then_zeros[2 * width] = {-1, -1, -1, -1};
@@ -103,8 +104,13 @@ struct Lane {
 };
 
 /// Element by element: a < b, a ≤ b.
+#if defined(__GNUC__)
 inline Lane::Comparison operator<(Lane a, Lane b) { return a.value < b.value; }
 inline Lane::Comparison operator<=(Lane a, Lane b) { return a.value <= b.value; }
+#else
+inline Lane::Comparison operator<(Lane a, Lane b) { return -Index{a.value < b.value}; }
+inline Lane::Comparison operator<=(Lane a, Lane b) { return -Index{a.value <= b.value}; }
+#endif
 
 /// Element by element: `yes` where the comparison holds, `no` where it does not.
 inline Lane select(Lane::Comparison holds, Lane yes, Lane no) {
@@ -115,7 +121,7 @@ inline Lane max(Lane a, Lane b) { return select(a < b, b, a); }
 
 /// Whether the comparison holds for any element.
 inline bool any(Lane::Comparison holds) {
-#if defined(__AVX512F__)
+#if defined(__AVX512VL__)
   const auto bits = reinterpret_cast<__m512i>(holds);
   return _mm512_test_epi64_mask(bits, bits) != 0;
 #else
@@ -125,7 +131,7 @@ inline bool any(Lane::Comparison holds) {
 }
 
 inline Lane sqrt(Lane a) {
-#if defined(__AVX512F__)
+#if defined(__AVX512VL__)
   return {_mm512_maskz_sqrt_pd(0xFF, a.value)};
 #elif defined(__AVX__) && defined(__FMA__)
   return {_mm256_sqrt_pd(a.value)};
@@ -140,7 +146,7 @@ inline Lane sqrt(Lane a) {
 }
 
 inline Lane madd(Lane a, Lane b, Lane c) {
-#if defined(__AVX512F__)
+#if defined(__AVX512VL__)
   return {_mm512_fmadd_pd(a.value, b.value, c.value)};
 #elif defined(__AVX__) && defined(__FMA__)
   return {_mm256_fmadd_pd(a.value, b.value, c.value)};

@@ -2,8 +2,6 @@
 // as it has elements.
 #pragma once
 
-#include <algorithm>
-
 #include "loopcore/lane.hpp"
 #include "loopcore/types.hpp"
 
@@ -12,7 +10,7 @@ namespace loopcore {
 /// out[k] = (sources[0][offset + k], sources[1][offset + k], …), k < count, with 0 < count ≤ the
 /// width; nothing is read beyond them.
 inline void transpose(const double* const* sources, Index offset, Index count, Lane* out) {
-#if defined(__AVX512F__)
+#if defined(__AVX512VL__)
   // By halves of four: the tasks t and t + 4 side by side, then two rounds of shuffles.
   for (Index half = 0; half < count; half += 4) {
     const auto mask = static_cast<__mmask8>(count - half < 4 ? (1U << (count - half)) - 1 : 0xF);

@@ -73,7 +73,7 @@ class Packed final : public Engine {
     if (power_) {
       power_->run(gram_.S(), gram_.b(), steps(begin), end - begin, z_.data(), stop);
     } else if (loop_) {
-      advance_in_basis(begin, end, steps, stop);
+      loop_->run(begin, end, steps, z_.data(), stop, [this] { ahead_.ask(); });
     } else {
       advance_in_place(begin, end, steps, stop);
     }
@@ -98,15 +98,6 @@ class Packed final : public Engine {
   }
 
  private:
-  void advance_in_basis(Index begin, Index end, const Steps& steps, Stop& stop) {
-    constexpr Index depth = TridiagonalLoop<Lane>::depth;
-    for (Index t = begin; t < end; t += depth) {
-      ahead_.ask();
-      loop_->run(t, std::min(t + depth, end), steps, z_.data());
-      if (stop.after(4 * d_ * depth * lane_width)) return;
-    }
-  }
-
   void advance_in_place(Index begin, Index end, const Steps& steps, Stop& stop) {
     for (Index t = begin; t < end; ++t) {
       ahead_.ask();

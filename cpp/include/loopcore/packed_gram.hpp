@@ -5,7 +5,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <type_traits>
 
@@ -139,8 +138,8 @@ class PackedGram {
         y_(piece_),
         S_(d * d),
         b_(d),
-        total_(n > panel_rows ? d * (d + 1) : 0),
-        carry_(n > panel_rows ? d * (d + 1) : 0) {}
+        total_(n > panel_rows ? d * (d + 3) / 2 : 0),
+        carry_(n > panel_rows ? d * (d + 3) / 2 : 0) {}
 
   /// S and b of `count` tasks, at most a lane of them, as scaled. False if stopped.
   bool form(const Task* tasks, const Scaling* scalings, Index count, Stop& stop) {
@@ -172,7 +171,7 @@ class PackedGram {
     return true;
   }
 
-  LaneMatrix<D> S() { return {S_.data(), d_}; }  // (d, d), symmetric
+  LaneMatrix<D> S() { return {S_.data(), d_}; }  // (d, d), its lower triangle
   Lane* b() { return b_.data(); }                // (d,)
   Lane largest_y() const { return largest_y_; }  // max_i |y_i|; what a NaN makes of it is open
 

@@ -95,8 +95,8 @@ inline Cost estimate_cost(Index n, Index d, Index T, StepKind kind) {
   const double size = static_cast<double>(size_of_S);
   const double square = size * size;
   const double basis = w.reduction * 2 / 3 * square * size + w.column * size;
-  // λ_max comes with the basis in lanes, and from Lanczos elsewhere, which takes 14 and 38 products for
-  // d = 20 and 128 to reach 1e-14.
+  // λ_max comes with the basis where there is one. On the other paths a basis is made for it in lanes, and
+  // elsewhere Lanczos takes 14 and 38 products for d = 20 and 128 to reach 1e-14.
   const double products = kind == StepKind::lambda_max ? std::min(size, 40.0) : 0.0;
   const double step = packed ? (products > 0 ? basis : 0) : products * w.loop * square;
   const double sums = rows * columns * (size + 3) / 2 + (dual ? 4 * rows * columns : 0) + step;
@@ -108,8 +108,7 @@ inline Cost estimate_cost(Index n, Index d, Index T, StepKind kind) {
       .gram = sums + loops * w.loop * square,
       .power = sums + loops_left * w.loop * square +
                static_cast<double>(squarings) * w.squaring * square * (size + 4) / 2,
-      .tridiagonal = sums + (packed ? basis - step : basis) + w.transform * square +
-                     loops * w.short_loop * 4 * size,
+      .tridiagonal = sums - step + basis + w.transform * square + loops * w.short_loop * 4 * size,
   };
 }
 

@@ -64,11 +64,11 @@ class PackedMap {
     stop.after(d_ * d_ * (d_ + 1) / 2 * lane_width);
   }
 
-  /// The largest entry of a square, which stands on its diagonal.
-  Lane largest() {
-    Lane largest = Lane::zero();
-    for (Index k = 0; k < d_; ++k) largest = max(largest, A()[k][k]);
-    return largest;
+  /// Of a square it is no smaller than any entry; and it keeps a NaN.
+  Lane trace() {
+    Lane trace = Lane::zero();
+    for (Index k = 0; k < d_; ++k) trace = trace + A()[k][k];
+    return trace;
   }
 
   /// A = 0 and c = z for some of the tasks: whatever is run from now on, z comes out.
@@ -156,10 +156,10 @@ class SharedMap {
     }
   }
 
-  Lane largest() {
-    double largest = 0;
-    for (Index k = 0; k < size_; ++k) largest = std::max(largest, row(k)[k]);
-    return Lane::broadcast(largest);
+  Lane trace() {
+    double trace = 0;
+    for (Index k = 0; k < size_; ++k) trace += row(k)[k];
+    return Lane::broadcast(trace);
   }
 
   void settle(Lane::Comparison, const Lane* z) {
@@ -207,12 +207,13 @@ class Power {
     std::copy_n(z, map_.size(), start_.data());
     map_.open(S, b, eta);
     const Index squarings = count_squarings(map_.size(), T);
-    for (Index k = 0; k < squarings && !stop.raised(); ++k) {
+    bool settled = false;
+    for (Index k = 0; k < squarings && !settled && !stop.raised(); ++k) {
       if ((T >> k & 1) != 0) map_.apply(z);
       map_.square(stop);
-      if (settle(z, T >> (k + 1))) return;
+      settled = settle(z, T >> (k + 1));
     }
-    for (Index t = 0; t < T >> squarings; ++t) {
+    for (Index t = 0; t < T >> squarings && !settled; ++t) {
       map_.apply(z);
       if (stop.after(map_.size() * map_.size() * lane_width)) return;
     }
@@ -224,7 +225,7 @@ class Power {
   /// and what came out stays. True where nothing is left to run. (Squared on and on a contraction would
   /// leave the range of double at its lower end, where arithmetic is a hundred times slower.)
   bool settle(Lane* z, Index loops) {
-    const auto settled = map_.largest() < Lane::broadcast(0x1p-110);
+    const auto settled = map_.trace() < Lane::broadcast(0x1p-110);
     if (!any(settled)) return false;
     std::copy_n(z, map_.size(), trial_.data());
     bool moves = true;  // 20 times 2⁻¹¹⁰ spans all numbers

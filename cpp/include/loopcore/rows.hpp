@@ -64,16 +64,19 @@ template <Index R>
 void add_rows(const double* const* x, Index d, const double* r, double* g,
               const MatrixView& source) {
   constexpr Index bytes_ahead = 12 << 10;
+  const Index stride = source.column_stride;
+  const bool in_order = stride > 0 && stride <= 8;
+  const Index entries_a_line = in_order ? 64 / stride : 1;
   Lane weight[R];
   for (Index i = 0; i < R; ++i) weight[i] = Lane::broadcast(r[i]);
   const std::byte* following = source.data + bytes_ahead;
   Index k = 0;
-  for (; k + lane_width <= d; k += lane_width, following += lane_width * source.column_stride) {
-    Lane sum = Lane::load(g + k);
-    for (Index i = 0; i < R; ++i) {
-      prefetch(following + i * source.row_stride);
-      sum = madd(weight[i], Lane::load(x[i] + k), sum);
+  for (; k + lane_width <= d; k += lane_width, following += lane_width * stride) {
+    if (in_order && k % entries_a_line == 0) {
+      for (Index i = 0; i < R; ++i) prefetch(following + i * source.row_stride);
     }
+    Lane sum = Lane::load(g + k);
+    for (Index i = 0; i < R; ++i) sum = madd(weight[i], Lane::load(x[i] + k), sum);
     sum.store(g + k);
   }
   if (k < d) {

@@ -150,8 +150,9 @@ class Solver : public Aligned {
     const Lane zero = Lane::zero();
     switch (problem_.kind) {
       case StepKind::given: {
-        Lane eta = zero;
-        for (std::size_t t = 0; t < tasks.size(); ++t) {
+        // Elements without a task repeat the first one, so that they settle with it.
+        Lane eta = Lane::broadcast(scalings[0].eta(factor * inputs[0].eta));
+        for (std::size_t t = 1; t < tasks.size(); ++t) {
           eta.set(static_cast<Index>(t), scalings[t].eta(factor * inputs[t].eta));
         }
         return Steps::constant(eta);

@@ -1,4 +1,5 @@
-// Tridiagonal: the loop in a basis where S is tridiagonal, O(d) a loop whatever the steps are.
+// Tridiagonal: the basis in which S is tridiagonal, of several small tasks at once. There a loop costs O(d)
+// whatever the steps are.
 //
 // S = Q T Qᵀ with Q a product of Householder reflections (Golub and Van Loan, Matrix Computations,
 // 8.3.1). With z = Qᵀ q and c = Qᵀ b the loop is

@@ -4,6 +4,7 @@
 #include "loopcore/buffer.hpp"
 #include "loopcore/lane.hpp"
 #include "loopcore/steps.hpp"
+#include "loopcore/stop.hpp"
 #include "loopcore/types.hpp"
 
 namespace loopcore {
@@ -12,9 +13,6 @@ namespace loopcore {
 template <class Value>
 class TridiagonalLoop {
  public:
-  /// So many loops are run together.
-  static constexpr Index depth = 4;
-
   explicit TridiagonalLoop(Index d) : d_(d), rows_(d + 2 * depth) {}
 
   /// T with the diagonal a, (d,), and the off-diagonal o, (d − 1,);  c (d,).
@@ -24,16 +22,24 @@ class TridiagonalLoop {
     }
   }
 
-  /// The loops begin … end − 1, at most `depth` of them.
-  void run(Index begin, Index end, const Steps& steps, Lane* z) const {
-    if (end - begin == depth) {
-      run_together(begin, steps, z);
-    } else {
-      for (Index t = begin; t < end; ++t) run_one(steps(t), z);
+  /// The loops begin … end − 1, calling meanwhile() every few of them.
+  template <class Meanwhile>
+  void run(Index begin, Index end, const Steps& steps, Lane* z, Stop& stop,
+           Meanwhile&& meanwhile) const {
+    for (Index t = begin; t < end; t += depth) {
+      meanwhile();
+      if (t + depth <= end) {
+        run_together(t, steps, z);
+      } else {
+        for (Index rest = t; rest < end; ++rest) run_one(steps(rest), z);
+      }
+      if (stop.after(4 * d_ * depth * lane_width)) return;
     }
   }
 
  private:
+  static constexpr Index depth = 4;  // loops that are run together
+
   /// Row k of T, and c_k. Rows outside of T are zero.
   struct Row {
     Value before, diagonal, after;
