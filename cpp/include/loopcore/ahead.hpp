@@ -50,6 +50,9 @@ class Ahead {
     if (next >= end_[ranges_ - 1]) --ranges_;
   }
 
+  /// Whether nothing is left to ask for.
+  bool is_done() const { return ranges_ == 0; }
+
  private:
   // More than that would push out of the second-level cache what is at work.
   static constexpr Index most_bytes = Index{1} << 18;

@@ -52,8 +52,8 @@ class TridiagonalLoop {
   /// One loop on its way through z.
   struct Sweep {
     Lane eta;
-    Lane before =
-        Lane::zero();  // the entry it has left behind, and the one it is at, as it found them
+    // The entry it has left behind, and the one it is at, both as it found them.
+    Lane before = Lane::zero();
     Lane here = Lane::zero();
 
     /// z_k − η (o_{k−1} z_{k−1} + a_k z_k + o_k z_{k+1} + c_k), given z_{k+1}
