@@ -4,8 +4,10 @@
 #include <cmath>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "arrays.hpp"
 #include "gil.hpp"
@@ -24,6 +26,37 @@ inline int read_threads(py::handle num_threads) {
 
 inline bool read_scale(py::handle scale) {
   return read_word<bool>(scale, "scale", {{"sum", false}, {"mean", true}});
+}
+
+/// The loops after which to read out: `at`, or 0 … T.
+inline std::vector<Index> read_at(py::handle at, Index T) {
+  std::vector<Index> loops;
+  if (at.is_none()) {
+    if (T >= Index{1} << 40) {
+      value_error("T", "expected less than 2**40 where all loops are read out, got ", T,
+                  "; name some of them in at");
+    }
+    loops.resize(static_cast<std::size_t>(T) + 1);
+    std::iota(loops.begin(), loops.end(), Index{0});
+    return loops;
+  }
+  const Operand given(at, "at", 1);
+  if (given.axes() != 1) value_error("at", "expected shape (K,), got ", to_text(given.shape()));
+  const auto count = static_cast<std::size_t>(given.core_size(0));
+  const char kind = given.array().dtype().kind();
+  if (count > 0 && kind != 'i' && kind != 'u') {
+    type_error("at", "expected integers, got dtype ", std::string(py::str(given.array().dtype())));
+  }
+  const py::list values = given.array().attr("tolist")();
+  Index previous = 0;
+  for (const py::handle value : values) {
+    const Index loop = read_index(value, "at", 0);
+    if (loop < previous)
+      value_error("at", "expected sorted loops, got ", loop, " after ", previous);
+    if (loop > T) value_error("at", "expected loops in 0 ... T = ", T, ", got ", loop);
+    loops.push_back(previous = loop);
+  }
+  return loops;
 }
 
 /// The arguments as they came.
@@ -178,7 +211,6 @@ class Call {
   Shares share() const;
   void fill(Unit& unit, Axes& index, Index first, Index count) const;
   bool is_finite(const Task& task, const StepInput& input) const;
-  void warn(Index diverged, Index first) const;
 
   int threads_ = 1;
 };

@@ -1,7 +1,6 @@
 // run, trajectory and errors: the same loops, read out in three ways.
 #include <array>
 #include <memory>
-#include <numeric>
 #include <vector>
 
 #include "call.hpp"
@@ -13,37 +12,6 @@
 namespace loopcore::python {
 
 namespace {
-
-/// The loops after which to read out: `at`, or 0 … T.
-std::vector<Index> read_at(py::handle at, Index T) {
-  std::vector<Index> loops;
-  if (at.is_none()) {
-    if (T >= Index{1} << 40) {
-      value_error("T", "expected less than 2**40 where all loops are read out, got ", T,
-                  "; name some of them in at");
-    }
-    loops.resize(static_cast<std::size_t>(T) + 1);
-    std::iota(loops.begin(), loops.end(), Index{0});
-    return loops;
-  }
-  const Operand given(at, "at", 1);
-  if (given.axes() != 1) value_error("at", "expected shape (K,), got ", to_text(given.shape()));
-  const auto count = static_cast<std::size_t>(given.core_size(0));
-  const char kind = given.array().dtype().kind();
-  if (count > 0 && kind != 'i' && kind != 'u') {
-    type_error("at", "expected integers, got dtype ", std::string(py::str(given.array().dtype())));
-  }
-  const py::list values = given.array().attr("tolist")();
-  Index previous = 0;
-  for (const py::handle value : values) {
-    const Index loop = read_index(value, "at", 0);
-    if (loop < previous)
-      value_error("at", "expected sorted loops, got ", loop, " after ", previous);
-    if (loop > T) value_error("at", "expected loops in 0 ... T = ", T, ", got ", loop);
-    loops.push_back(previous = loop);
-  }
-  return loops;
-}
 
 Output make_output(const Call& call, py::handle out, std::initializer_list<Index> core) {
   Axes shape = call.batch.shape();

@@ -1,0 +1,178 @@
+// Attend: what a few rows receive from the keys, Σ_j h(u·z_j) z_j with u = z Q, in one pass over the keys
+// and with a running maximum for softmax. The scores of a panel of keys are all that is kept of them.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "loopcore/buffer.hpp"
+#include "loopcore/keys.hpp"
+#include "loopcore/lane.hpp"
+#include "loopcore/lane_exp.hpp"
+#include "loopcore/lane_layout.hpp"
+#include "loopcore/looped_model.hpp"
+#include "loopcore/tile_product.hpp"
+
+namespace loopcore {
+
+/// Some rows that attend together.
+struct AttendingRows {
+  static constexpr Index most = 4;
+
+  Index count = 0;
+  const double* u = nullptr;        // (count, D), a row z Q each
+  std::array<Index, most> visible;  // the keys that each receives from: so many, from the first on
+  std::array<Index, most> counted;  // those that its softmax is over
+
+  Index keys() const {
+    Index keys = 0;
+    for (std::size_t r = 0; r < static_cast<std::size_t>(count); ++r) {
+      keys = std::max({keys, visible[r], counted[r]});
+    }
+    return keys;
+  }
+};
+
+template <class L>
+class Attend {
+ public:
+  static constexpr Index panel_lanes =
+      32;  // 8 KiB of scores with eight doubles a lane and four rows
+
+  /// For tokens of D numbers. With more lanes of keys a panel, the weights of that many can be read.
+  Attend(Attention attention, Index D, Index lanes = panel_lanes)
+      : attention_(attention),
+        D_(D),
+        lanes_(lanes),
+        weights_(AttendingRows::most * lanes * lane_width),
+        received_(AttendingRows::most * padded(D) * lane_width) {}
+
+  /// out_r = Σ_j w_rj z_j, (D,) a row of `out`, of which each takes L::doubles(D)
+  void operator()(const Keys<L>& keys, const AttendingRows& rows, double* out) {
+    open();
+    received_.fill(0);
+    const Index all = L::lanes(rows.keys());
+    for (Index begin = 0; begin < all; begin += lanes_) {
+      const Index lanes = std::min(lanes_, all - begin);
+      weigh(keys, rows, begin, lanes);
+      receive(keys, rows.count, begin, lanes);
+    }
+    for (Index r = 0; r < rows.count; ++r) {
+      double* const received = received_.data() + r * padded(D_) * lane_width;
+      const Index row = static_cast<Index>(r);
+      if (attention_ == Attention::softmax && has_keys(rows, row)) {
+        const Lane sum = total(row);
+        for (Index k = 0; k < D_; ++k) {
+          (Lane::load(received + k * lane_width) / sum).store(received + k * lane_width);
+        }
+      }
+      L::collapse(received, D_, out + r * L::doubles(D_));
+    }
+  }
+
+  /// w_rj of all keys, which must fit one panel.
+  void weigh_all(const Keys<L>& keys, const AttendingRows& rows) {
+    open();
+    weigh(keys, rows, 0, L::lanes(rows.keys()));
+    for (Index r = 0; r < rows.count; ++r) {
+      if (attention_ != Attention::softmax || !has_keys(rows, r)) continue;
+      const Lane sum = total(r);
+      for (Index j = 0; j < L::lanes(rows.keys()); ++j) put(r, j, weight(r, j) / sum);
+    }
+  }
+
+  /// The weight of the keys in lane j of the panel.
+  Lane weight(Index r, Index j) const {
+    return Lane::load(weights_.data() + (r * lanes_ + j) * lane_width);
+  }
+
+ private:
+  static bool has_keys(const AttendingRows& rows, Index r) {
+    return rows.counted[static_cast<std::size_t>(r)] > 0;
+  }
+  Lane total(Index r) const { return L::sum(sum_[static_cast<std::size_t>(r)]); }
+
+  void put(Index r, Index j, Lane value) {
+    value.store(weights_.data() + (r * lanes_ + j) * lane_width);
+  }
+
+  void open() {
+    largest_.fill(Lane::broadcast(-std::numeric_limits<double>::infinity()));
+    sum_.fill(Lane::zero());
+  }
+
+  /// Scores s_rj = u_r·z_j of the lanes of keys from `begin` on, and from them the weights.
+  void weigh(const Keys<L>& keys, const AttendingRows& rows, Index begin, Index lanes) {
+    multiply_tiles(
+        rows.count, lanes, D_,
+        [&](Index r, Index k) { return L::element(rows.u + r * L::doubles(D_), k); },
+        [&](Index k, Index j) { return keys(k, begin + j); },
+        [&](Index r, Index j, Lane sum) { put(r, j, sum); });
+    const Lane zero = Lane::zero();
+    for (Index r = 0; r < rows.count; ++r) {
+      const Index visible = rows.visible[static_cast<std::size_t>(r)];
+      const auto map = [&](auto&& h) {
+        for (Index j = 0; j < lanes; ++j) {
+          put(r, j, L::first(h(weight(r, j)), begin + j, visible, zero));
+        }
+      };
+      switch (attention_) {
+        case Attention::linear: map([](Lane s) { return s; }); break;
+        case Attention::relu: map([&](Lane s) { return select(s < zero, zero, s); }); break;
+        case Attention::exp: map([](Lane s) { return exp(s); }); break;
+        case Attention::softmax: soften(rows, r, begin, lanes); break;
+      }
+    }
+  }
+
+  /// w = eˢ⁻ᵐ with m the largest score so far; what was received under an older m is rescaled.
+  void soften(const AttendingRows& rows, Index r, Index begin, Index lanes) {
+    const auto row = static_cast<std::size_t>(r);
+    const Index counted = rows.counted[row];
+    const Lane lowest = Lane::broadcast(-std::numeric_limits<double>::infinity());
+    Lane largest = largest_[row];
+    for (Index j = 0; j < lanes; ++j) {
+      largest = max(largest, L::first(weight(r, j), begin + j, counted, lowest));
+    }
+    largest = L::largest(largest);
+    if (begin > 0) rescale(r, exp(largest_[row] - largest));
+    largest_[row] = largest;
+    Lane sum = sum_[row];
+    for (Index j = 0; j < lanes; ++j) {
+      const Lane w = L::first(exp(weight(r, j) - largest), begin + j, counted, Lane::zero());
+      sum = sum + w;
+      put(r, j, L::first(w, begin + j, rows.visible[row], Lane::zero()));
+    }
+    sum_[row] = sum;
+  }
+
+  void rescale(Index r, Lane factor) {
+    double* const received = received_.data() + r * padded(D_) * lane_width;
+    for (Index k = 0; k < D_; ++k) {
+      (factor * Lane::load(received + k * lane_width)).store(received + k * lane_width);
+    }
+    sum_[static_cast<std::size_t>(r)] = factor * sum_[static_cast<std::size_t>(r)];
+  }
+
+  /// received_rk ← received_rk + Σ_j w_rj z_jk over the panel
+  void receive(const Keys<L>& keys, Index rows, Index begin, Index lanes) {
+    multiply_tiles(
+        rows, D_, lanes, [&](Index r, Index j) { return weight(r, j); },
+        [&](Index j, Index k) { return keys(k, begin + j); },
+        [&](Index r, Index k, Lane sum) {
+          double* const to = received_.data() + (r * padded(D_) + k) * lane_width;
+          (Lane::load(to) + sum).store(to);
+        });
+  }
+
+  Attention attention_;
+  Index D_;
+  Index lanes_;                                    // of keys, a panel
+  Buffer weights_;                                 // (most, lanes_) lanes
+  Buffer received_;                                // (most, padded(D)) lanes
+  std::array<Lane, AttendingRows::most> largest_;  // score so far
+  std::array<Lane, AttendingRows::most> sum_;      // of what the softmax divides by
+};
+
+}  // namespace loopcore

@@ -1,0 +1,101 @@
+// AttentionRows: any attention, whichever rows move: a block of rows at a time against all keys. The general
+// path, n² D a loop where all rows move, n D where one does.
+#pragma once
+
+#include <algorithm>
+#include <span>
+
+#include "loopcore/attend.hpp"
+#include "loopcore/keys.hpp"
+#include "loopcore/looped_engine.hpp"
+#include "loopcore/looped_weights.hpp"
+#include "loopcore/task_matrix.hpp"
+
+namespace loopcore {
+
+template <class L>
+class AttentionRows final : public LoopedEngine {
+ public:
+  explicit AttentionRows(const LoopedProblem& problem)
+      : problem_(problem),
+        D_(problem.model.D),
+        first_(problem.model.update == Update::query ? problem.n : 0),
+        keys_count_(std::max(problem.visible(problem.rows() - 1), problem.counted(0))),
+        weights_(problem.model),
+        prompts_(problem),
+        keys_(keys_count_, D_),
+        attend_(problem.model.attention, D_),
+        z_(problem.rows(), D_),
+        next_(problem.rows() - first_, D_),
+        u_(AttendingRows::most, D_),
+        received_(AttendingRows::most, D_) {}
+
+  Index most() const override { return L::tasks; }
+
+  void open(std::span<const Prompt> prompts, Stop&) override {
+    prompts_.open(prompts);
+    prompts_.read_all(z_.row(0));
+    keys_.assign(z_.row(0), keys_count_, z_.stride());
+  }
+
+  void advance(Index begin, Index end, Stop& stop) override {
+    for (Index t = begin; t < end; ++t) {
+      for (Index layer = 0; layer < problem_.model.layers; ++layer) {
+        const Lane eta = prompts_.eta(t, layer);
+        for (Index i = first_; i < problem_.rows(); i += AttendingRows::most) {
+          const Index count = std::min(AttendingRows::most, problem_.rows() - i);
+          move(i, count, layer, eta);
+          if (stop.after(2 * count * D_ * (keys_count_ + D_) * L::tasks)) return;
+        }
+        std::copy_n(next_.row(0), next_.stride() * (problem_.rows() - first_), z_.row(first_));
+        for (Index i = first_; i < keys_count_; ++i) keys_.replace(i, z_.row(i));
+      }
+    }
+  }
+
+  void write(Index k, RowSink& sink) override {
+    for (Index i = problem_.first_wanted(); i < problem_.rows(); ++i) {
+      prompts_.write(z_.row(i), i, k, sink);
+    }
+  }
+
+ private:
+  /// next ← z·skip − η Σ_h Attn(z; Q_h, P_h) for `count` rows from row i on
+  void move(Index i, Index count, Index layer, Lane eta) {
+    AttendingRows rows{.count = count, .u = u_.row(0), .visible = {}, .counted = {}};
+    for (Index r = 0; r < count; ++r) {
+      rows.visible[static_cast<std::size_t>(r)] = problem_.visible(i + r);
+      rows.counted[static_cast<std::size_t>(r)] = problem_.counted(i + r);
+    }
+    const Index to = i - first_;
+    const auto keep = [&](Index r, Index c, Lane kept) { next_.put(to + r, c, kept); };
+    if (weights_.has_skip()) {
+      multiply(z_, i, count, weights_.skip(), D_, keep);
+    } else {
+      std::copy_n(z_.row(i), count * z_.stride(), next_.row(to));
+    }
+    for (Index h = 0; h < problem_.model.heads; ++h) {
+      multiply(z_, i, count, weights_.Q(layer, h), D_,
+               [&](Index r, Index c, Lane sum) { u_.put(r, c, sum); });
+      attend_(keys_, rows, received_.row(0));
+      multiply(received_, 0, count, weights_.P(layer, h), D_, [&](Index r, Index c, Lane sum) {
+        next_.put(to + r, c, madd(-eta, sum, next_.lane(to + r, c)));
+      });
+    }
+  }
+
+  const LoopedProblem& problem_;
+  Index D_;
+  Index first_;       // row that moves
+  Index keys_count_;  // the rows that any row sees or counts
+  LoopedWeights weights_;
+  PromptRows<L> prompts_;
+  Keys<L> keys_;
+  Attend<L> attend_;
+  TaskMatrix<L> z_;         // (n + m, D)
+  TaskMatrix<L> next_;      // (n + m − first, D)
+  TaskMatrix<L> u_;         // (most, D)
+  TaskMatrix<L> received_;  // (most, D)
+};
+
+}  // namespace loopcore

@@ -1,0 +1,152 @@
+// AttentionTargets: any attention that moves only the targets. The inputs stay, and so do the scores: they
+// are computed once, and a loop is a product of their weights with the targets (kernel gradient descent).
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "loopcore/attend.hpp"
+#include "loopcore/keys.hpp"
+#include "loopcore/looped_engine.hpp"
+#include "loopcore/looped_weights.hpp"
+#include "loopcore/task_matrix.hpp"
+
+namespace loopcore {
+
+template <class L>
+class AttentionTargets final : public LoopedEngine {
+ public:
+  explicit AttentionTargets(const LoopedProblem& problem)
+      : problem_(problem),
+        D_(problem.model.D),
+        first_(problem.model.update == Update::query ? problem.n : 0),
+        keys_count_(std::max(problem.visible(problem.rows() - 1), problem.counted(0))),
+        key_lanes_(L::lanes(keys_count_)),
+        weights_(problem.model),
+        prompts_(problem),
+        keys_(keys_count_, D_),
+        attend_(problem.model.attention, D_, std::max<Index>(key_lanes_, 1)),
+        z_(problem.rows(), D_),
+        u_(AttendingRows::most, D_),
+        K_(problem.model.layers * problem.rows() * key_lanes_ * lane_width),
+        y_(1, problem.rows()),
+        kept_(1, problem.rows()),
+        received_(1, problem.rows()),
+        lanes_(padded(problem.rows()) * lane_width) {}
+
+  Index most() const override { return L::tasks; }
+
+  void open(std::span<const Prompt> prompts, Stop& stop) override {
+    prompts_.open(prompts);
+    prompts_.read_all(z_.row(0));
+    keys_.assign(z_.row(0), keys_count_, z_.stride());
+    K_.fill(0);
+    for (Index layer = 0; layer < problem_.model.layers; ++layer) {
+      for (Index i = first_; i < problem_.rows(); i += AttendingRows::most) {
+        const Index count = std::min(AttendingRows::most, problem_.rows() - i);
+        for (Index h = 0; h < problem_.model.heads; ++h) add_head(i, count, layer, h);
+        if (stop.after(count * D_ * (keys_count_ + D_) * L::tasks)) return;
+      }
+    }
+    read_targets();
+  }
+
+  void advance(Index begin, Index end, Stop& stop) override {
+    for (Index t = begin; t < end; ++t) {
+      for (Index layer = 0; layer < problem_.model.layers; ++layer) {
+        move(layer, prompts_.eta(t, layer));
+        if (stop.after((problem_.rows() - first_) * keys_count_ * L::tasks)) return;
+      }
+    }
+  }
+
+  void write(Index k, RowSink& sink) override {
+    for (Index i = problem_.first_wanted(); i < problem_.rows(); ++i) {
+      for (Index t = 0; t < L::tasks; ++t) {
+        L::entry(z_.row(i), D_ - 1, t) = L::entry(y_.row(0), i, t);
+      }
+      prompts_.write(z_.row(i), i, k, sink);
+    }
+  }
+
+ private:
+  double* weight(Index layer, Index row, Index lane) {
+    return K_.data() + ((layer * problem_.rows() + row) * key_lanes_ + lane) * lane_width;
+  }
+
+  /// K_ij ← K_ij + p h(x_i Q x_jᵀ) of one head, for `count` rows from i on
+  void add_head(Index i, Index count, Index layer, Index head) {
+    multiply(z_, i, count, weights_.Q(layer, head), D_,
+             [&](Index r, Index c, Lane sum) { u_.put(r, c, sum); });
+    AttendingRows rows{.count = count, .u = u_.row(0), .visible = {}, .counted = {}};
+    for (Index r = 0; r < count; ++r) {
+      rows.visible[static_cast<std::size_t>(r)] = problem_.visible(i + r);
+      rows.counted[static_cast<std::size_t>(r)] = problem_.counted(i + r);
+    }
+    attend_.weigh_all(keys_, rows);
+    const Lane p = Lane::broadcast(weights_.P(layer, head)(D_ - 1, D_ - 1));
+    for (Index r = 0; r < count; ++r) {
+      for (Index j = 0; j < L::lanes(rows.keys()); ++j) {
+        double* const to = weight(layer, i + r, j);
+        madd(p, attend_.weight(r, j), Lane::load(to)).store(to);
+      }
+    }
+  }
+
+  /// y, and what the inputs add to it each time: Σ_k x_k skip_ky
+  void read_targets() {
+    const auto skip = [&](Index k) { return weights_.skip()(k, D_ - 1); };
+    for (Index i = 0; i < problem_.rows(); ++i) {
+      for (Index t = 0; t < L::tasks; ++t) {
+        double kept = 0;
+        for (Index k = 0; k + 1 < D_; ++k) kept = madd(L::entry(z_.row(i), k, t), skip(k), kept);
+        L::entry(y_.row(0), i, t) = L::entry(z_.row(i), D_ - 1, t);
+        L::entry(kept_.row(0), i, t) = kept;
+      }
+    }
+    skip_y_ = Lane::broadcast(skip(D_ - 1));
+  }
+
+  /// y ← skip_yy y + kept − η K y
+  void move(Index layer, Lane eta) {
+    const Index rows = problem_.rows() - first_;
+    multiply_tiles(
+        1, rows, key_lanes_, [&](Index, Index j) { return y_.lane(0, j); },
+        [&](Index j, Index i) { return Lane::load(weight(layer, first_ + i, j)); },
+        [&](Index, Index i, Lane sum) { sum.store(lanes_.data() + (first_ + i) * lane_width); });
+    L::collapse(lanes_.data(), problem_.rows(), received_.row(0));
+    for (Index c = 0; c < L::lanes(problem_.rows()); ++c) {
+      const Lane kept = madd(skip_y_, y_.lane(0, c), kept_.lane(0, c));
+      received_.put(0, c, madd(-eta, received_.lane(0, c), kept));
+    }
+    if (first_ > 0) {  // the context keeps its targets
+      for (Index i = 0; i < first_; ++i) {
+        for (Index t = 0; t < L::tasks; ++t) {
+          L::entry(received_.row(0), i, t) = L::entry(y_.row(0), i, t);
+        }
+      }
+    }
+    std::swap(y_, received_);
+  }
+
+  const LoopedProblem& problem_;
+  Index D_;
+  Index first_;
+  Index keys_count_;
+  Index key_lanes_;
+  LoopedWeights weights_;
+  PromptRows<L> prompts_;
+  Keys<L> keys_;
+  Attend<L> attend_;
+  TaskMatrix<L> z_;         // (n + m, D)
+  TaskMatrix<L> u_;         // (most, D)
+  Buffer K_;                // (layers, n + m) rows of lanes of keys
+  TaskMatrix<L> y_;         // (1, n + m)
+  TaskMatrix<L> kept_;      // (1, n + m)
+  TaskMatrix<L> received_;  // (1, n + m)
+  Buffer lanes_;            // (padded(n + m),) lanes
+  Lane skip_y_ = Lane::zero();
+};
+
+}  // namespace loopcore

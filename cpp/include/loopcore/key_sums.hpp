@@ -1,0 +1,59 @@
+// KeySums: S = Σ_j z_j z_jᵀ over the keys, all that linear attention sees of them.
+#pragma once
+
+#include <algorithm>
+
+#include "loopcore/looped_weights.hpp"
+#include "loopcore/prompt_rows.hpp"
+#include "loopcore/stop.hpp"
+#include "loopcore/task_matrix.hpp"
+
+namespace loopcore {
+
+template <class L>
+class KeySums {
+ public:
+  explicit KeySums(Index D) : D_(D), panel_(panel_rows, D), panel_sum_(D, D), S_(D, D) {}
+
+  /// S of the first `keys` rows, summed by panels. False if stopped.
+  bool form(PromptRows<L>& prompts, Index keys, Stop& stop) {
+    S_.fill(0);
+    for (Index begin = 0; begin < keys; begin += panel_rows) {
+      const Index count = std::min(panel_rows, keys - begin);
+      prompts.read(begin, count, panel_.row(0));
+      multiply_symmetric(
+          D_, count, [&](Index r, Index i) { return panel_.element(i, r); },
+          [&](Index i, Index c) { return panel_.lane(i, c); }, panel_sum_);
+      for (Index j = 0; j < D_; ++j) {
+        for (Index c = 0; c < L::lanes(D_); ++c) {
+          S_.put(j, c, S_.lane(j, c) + panel_sum_.lane(j, c));
+        }
+      }
+      if (stop.after(count * D_ * D_ * L::tasks)) return false;
+    }
+    return true;
+  }
+
+  TaskMatrix<L>& S() { return S_; }  // (D, D)
+
+ private:
+  Index D_;
+  TaskMatrix<L> panel_;      // (panel_rows, D)
+  TaskMatrix<L> panel_sum_;  // (D, D)
+  TaskMatrix<L> S_;          // (D, D)
+};
+
+/// M = Σ_h Q_h S P_h of one layer, (D, D): the attention of a row z is z M. `product` is scratch, (D, D).
+template <class L>
+void form_attention_map(const LoopedModel& model, const LoopedWeights& weights, Index layer,
+                        const TaskMatrix<L>& S, TaskMatrix<L>& product, TaskMatrix<L>& M) {
+  const Index D = model.D;
+  for (Index h = 0; h < model.heads; ++h) {
+    multiply(S, 0, D, weights.P(layer, h), D,
+             [&](Index r, Index c, Lane sum) { product.put(r, c, sum); });
+    multiply(weights.Q(layer, h), product, D,
+             [&](Index r, Index c, Lane sum) { M.put(r, c, h == 0 ? sum : M.lane(r, c) + sum); });
+  }
+}
+
+}  // namespace loopcore

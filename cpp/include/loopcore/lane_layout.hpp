@@ -1,0 +1,103 @@
+// Layouts: what stands side by side in a lane, the same number of several tasks, or several numbers of one.
+// The kernels of the general family are written once for both.
+//
+// A vector of `size` numbers a task takes lanes(size) lanes. element(v, k) is number k as a factor for
+// anything of the same tasks; entry(v, k, t) is where number k of the task t stands.
+#pragma once
+
+#include <algorithm>
+
+#include "loopcore/lane.hpp"
+#include "loopcore/lane_blocks.hpp"
+#include "loopcore/pack.hpp"
+#include "loopcore/types.hpp"
+
+namespace loopcore {
+
+/// One task an element: small tasks fill all lanes, whatever their sizes.
+struct TasksInLanes {
+  static constexpr Index tasks = lane_width;
+
+  static Index lanes(Index size) { return size; }
+  static Index doubles(Index size) { return size * lane_width; }
+  static Lane element(const double* v, Index k) { return Lane::load(v + k * lane_width); }
+  static double& entry(double* v, Index k, Index t) { return v[k * lane_width + t]; }
+
+  /// Entry c of a row that all tasks share, (padded(size),)
+  static Lane shared(const double* row, Index c) { return Lane::broadcast(row[c]); }
+
+  /// The sum, or the largest, over all numbers that stand in the lane for one task, in each element.
+  static Lane sum(Lane x) { return x; }
+  static Lane largest(Lane x) { return x; }
+
+  /// x where it stands for one of the first `count` numbers of a vector, in its lane c; else `otherwise`.
+  static Lane first(Lane x, Index c, Index count, Lane otherwise) {
+    return c < count ? x : otherwise;
+  }
+
+  /// v_k ← the sum over what stands in lane k for one task
+  static void collapse(const double* lanes, Index size, double* v) {
+    std::copy_n(lanes, size * lane_width, v);
+  }
+
+  /// v ← one vector a task, from `sources`
+  static void pack(const double* const* sources, Index size, double* v) {
+    Lane* const lanes = reinterpret_cast<Lane*>(v);
+    loopcore::pack(sources, size, lanes);
+  }
+
+  /// to ← the vector of the task t, (padded(size),)
+  static void unpack(const double* v, Index size, Index t, double* to) {
+    for (Index k = 0; k < size; ++k) to[k] = v[k * lane_width + t];
+  }
+};
+
+/// Consecutive numbers of one task: for tasks too large to lie side by side. Padded with zeros.
+struct ColumnsInLanes {
+  static constexpr Index tasks = 1;
+
+  static Index lanes(Index size) { return padded(size) / lane_width; }
+  static Index doubles(Index size) { return padded(size); }
+  static Lane element(const double* v, Index k) { return Lane::broadcast(v[k]); }
+  static double& entry(double* v, Index k, Index) { return v[k]; }
+  static Lane shared(const double* row, Index c) { return Lane::load(row + c * lane_width); }
+
+  static Lane sum(Lane x) { return Lane::broadcast(x.sum()); }
+  static Lane largest(Lane x) {
+    double elements[lane_width];
+    x.store(elements);
+    return Lane::broadcast(*std::max_element(elements, elements + lane_width));
+  }
+  static Lane first(Lane x, Index c, Index count, Lane otherwise) {
+    const Index here = count - c * lane_width;
+    if (here >= lane_width) return x;
+    if (here <= 0) return otherwise;
+    double number[lane_width];
+    for (Index k = 0; k < lane_width; ++k) number[k] = static_cast<double>(k);
+    const Lane limit = Lane::broadcast(static_cast<double>(here));
+    return select(Lane::load(number) < limit, x, otherwise);
+  }
+
+  /// `lanes` (padded(size),) of lanes, v (padded(size),)
+  static void collapse(const double* lanes, Index size, double* v) {
+    for (Index k = 0; k < size; k += lane_width) {
+      double columns[lane_width * lane_width];
+      transpose(lanes + k * lane_width, lane_width, columns, lane_width);
+      for (Index half = lane_width / 2; half > 0; half /= 2) {
+        for (Index j = 0; j < half; ++j) {
+          double* const column = columns + j * lane_width;
+          (Lane::load(column) + Lane::load(column + half * lane_width)).store(column);
+        }
+      }
+      Lane::load(columns).store(v + k);
+    }
+  }
+
+  static void pack(const double* const* sources, Index size, double* v) {
+    std::copy_n(sources[0], size, v);
+    std::fill(v + size, v + padded(size), 0.0);
+  }
+  static void unpack(const double* v, Index size, Index, double* to) { std::copy_n(v, size, to); }
+};
+
+}  // namespace loopcore

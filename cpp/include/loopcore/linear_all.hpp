@@ -1,0 +1,108 @@
+// LinearAll: linear attention where every row moves and attends to the same keys. All rows move by one
+// matrix, z ← z A, and S follows: n drops out of the loop.
+#pragma once
+
+#include <span>
+#include <utility>
+
+#include "loopcore/key_sums.hpp"
+#include "loopcore/looped_engine.hpp"
+#include "loopcore/looped_weights.hpp"
+#include "loopcore/task_matrix.hpp"
+
+namespace loopcore {
+
+template <class L>
+class LinearAll final : public LoopedEngine {
+ public:
+  explicit LinearAll(const LoopedProblem& problem)
+      : problem_(problem),
+        D_(problem.model.D),
+        weights_(problem.model),
+        prompts_(problem),
+        sums_(D_),
+        A_(D_, D_),
+        B_(D_, D_),
+        product_(D_, D_),
+        panel_(panel_rows, D_),
+        row_(1, D_) {}
+
+  Index most() const override { return L::tasks; }
+
+  void open(std::span<const Prompt> prompts, Stop& stop) override {
+    prompts_.open(prompts);
+    has_moved_ = false;
+    sums_.form(prompts_, problem_.visible(0), stop);
+  }
+
+  void advance(Index begin, Index end, Stop& stop) override {
+    for (Index t = begin; t < end; ++t) {
+      for (Index layer = 0; layer < problem_.model.layers; ++layer) {
+        form_step(layer, prompts_.eta(t, layer));
+        follow();
+        const bool is_last = t + 1 == problem_.T && layer + 1 == problem_.model.layers;
+        if (!is_last) move_sums();
+        if (stop.after(5 * D_ * D_ * D_ * L::tasks)) return;
+      }
+    }
+  }
+
+  void write(Index k, RowSink& sink) override {
+    for (Index begin = problem_.first_wanted(); begin < problem_.rows(); begin += panel_rows) {
+      const Index count = std::min(panel_rows, problem_.rows() - begin);
+      prompts_.read(begin, count, panel_.row(0));
+      for (Index i = 0; i < count; ++i) {
+        if (has_moved_) {
+          multiply(panel_, i, 1, B_, D_, [&](Index, Index c, Lane sum) { row_.put(0, c, sum); });
+        }
+        prompts_.write(has_moved_ ? row_.row(0) : panel_.row(i), begin + i, k, sink);
+      }
+    }
+  }
+
+ private:
+  /// A = skip − η Σ_h Q_h S P_h
+  void form_step(Index layer, Lane eta) {
+    form_attention_map(problem_.model, weights_, layer, sums_.S(), product_, A_);
+    for (Index j = 0; j < D_; ++j) {
+      const double* skip = weights_.skip().row(j);
+      for (Index c = 0; c < L::lanes(D_); ++c) {
+        A_.put(j, c, madd(-eta, A_.lane(j, c), L::shared(skip, c)));
+      }
+    }
+  }
+
+  /// B ← B A, so that z(t) = z(0) B
+  void follow() {
+    if (has_moved_) {
+      multiply(B_, 0, D_, A_, D_, [&](Index r, Index c, Lane sum) { product_.put(r, c, sum); });
+      std::swap(B_, product_);
+    } else {
+      B_.assign(A_);
+    }
+    has_moved_ = true;
+  }
+
+  /// S ← Aᵀ (S A)
+  void move_sums() {
+    TaskMatrix<L>& S = sums_.S();
+    multiply(S, 0, D_, A_, D_, [&](Index r, Index c, Lane sum) { product_.put(r, c, sum); });
+    multiply_symmetric(
+        D_, D_, [&](Index r, Index k) { return A_.element(k, r); },
+        [&](Index k, Index c) { return product_.lane(k, c); }, S);
+  }
+
+  const LoopedProblem& problem_;
+  Index D_;
+  LoopedWeights weights_;
+  PromptRows<L> prompts_;
+  KeySums<L> sums_;
+  bool has_moved_ = false;  // until then B is the identity
+  TaskMatrix<L> A_;         // (D, D)
+  TaskMatrix<L> B_;         // (D, D)
+  TaskMatrix<L> product_;   // (D, D)
+  TaskMatrix<L> panel_;     // (panel_rows, D)
+  TaskMatrix<L> row_;       // (1, D)
+};
+
+}  // namespace loopcore

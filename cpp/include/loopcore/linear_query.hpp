@@ -1,0 +1,114 @@
+// LinearQuery: linear attention where only the queries move: S is fixed, and a loop costs D².
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "loopcore/key_sums.hpp"
+#include "loopcore/looped_engine.hpp"
+#include "loopcore/looped_weights.hpp"
+#include "loopcore/task_matrix.hpp"
+
+namespace loopcore {
+
+template <class L>
+class LinearQuery final : public LoopedEngine {
+ public:
+  explicit LinearQuery(const LoopedProblem& problem)
+      : problem_(problem),
+        D_(problem.model.D),
+        weights_(problem.model),
+        prompts_(problem),
+        sums_(D_),
+        product_(D_, D_),
+        z_(problem.m, D_),
+        next_(problem.m, D_),
+        panel_(panel_rows, D_) {
+    for (Index layer = 0; layer < problem.model.layers; ++layer) M_.emplace_back(D_, D_);
+  }
+
+  Index most() const override { return L::tasks; }
+
+  void open(std::span<const Prompt> prompts, Stop& stop) override {
+    prompts_.open(prompts);
+    if (!sums_.form(prompts_, problem_.n, stop)) return;
+    for (Index layer = 0; layer < problem_.model.layers; ++layer) {
+      form_attention_map(problem_.model, weights_, layer, sums_.S(), product_,
+                         M_[static_cast<std::size_t>(layer)]);
+    }
+    for (Index i = 0; i < problem_.m; i += panel_rows) {
+      prompts_.read(problem_.n + i, std::min(panel_rows, problem_.m - i), z_.row(i));
+    }
+  }
+
+  void advance(Index begin, Index end, Stop& stop) override {
+    for (Index t = begin; t < end; ++t) {
+      for (Index layer = 0; layer < problem_.model.layers; ++layer) {
+        move(layer, prompts_.eta(t, layer));
+        if (stop.after(problem_.m * D_ * D_ * L::tasks)) return;
+      }
+    }
+  }
+
+  void write(Index k, RowSink& sink) override {
+    for (Index begin = problem_.first_wanted(); begin < problem_.n; begin += panel_rows) {
+      const Index count = std::min(panel_rows, problem_.n - begin);
+      prompts_.read(begin, count, panel_.row(0));
+      for (Index i = 0; i < count; ++i) prompts_.write(panel_.row(i), begin + i, k, sink);
+    }
+    for (Index i = 0; i < problem_.m; ++i) prompts_.write(z_.row(i), problem_.n + i, k, sink);
+  }
+
+ private:
+  /// z ← z·skip − η z M, and for a query that sees itself − η Σ_h (z Q_h zᵀ) z P_h
+  void move(Index layer, Lane eta) {
+    const TaskMatrix<L>& M = M_[static_cast<std::size_t>(layer)];
+    multiply(z_, 0, problem_.m, M, D_, [&](Index r, Index c, Lane sum) { next_.put(r, c, sum); });
+    if (problem_.model.mask != Mask::context) attend_to_itself(layer);
+    if (weights_.has_skip()) {
+      subtract(eta);
+    } else {
+      for (Index r = 0; r < problem_.m; ++r) {
+        for (Index c = 0; c < L::lanes(D_); ++c) {
+          z_.put(r, c, madd(-eta, next_.lane(r, c), z_.lane(r, c)));
+        }
+      }
+    }
+  }
+
+  /// z ← z·skip − η next
+  void subtract(Lane eta) {
+    multiply(z_, 0, problem_.m, weights_.skip(), D_, [&](Index r, Index c, Lane sum) {
+      next_.put(r, c, madd(-eta, next_.lane(r, c), sum));
+    });
+    std::swap(z_, next_);
+  }
+
+  /// next ← next + Σ_h (z Q_h zᵀ) z P_h, for the one query
+  void attend_to_itself(Index layer) {
+    for (Index h = 0; h < problem_.model.heads; ++h) {
+      Lane score = Lane::zero();
+      multiply(z_, 0, 1, weights_.Q(layer, h), D_,
+               [&](Index, Index c, Lane sum) { score = madd(sum, z_.lane(0, c), score); });
+      score = L::sum(score);
+      multiply(z_, 0, 1, weights_.P(layer, h), D_, [&](Index, Index c, Lane sum) {
+        next_.put(0, c, madd(score, sum, next_.lane(0, c)));
+      });
+    }
+  }
+
+  const LoopedProblem& problem_;
+  Index D_;
+  LoopedWeights weights_;
+  PromptRows<L> prompts_;
+  KeySums<L> sums_;
+  std::vector<TaskMatrix<L>> M_;  // (D, D) a layer: Σ_h Q_h S P_h
+  TaskMatrix<L> product_;         // (D, D)
+  TaskMatrix<L> z_;               // (m, D)
+  TaskMatrix<L> next_;            // (m, D)
+  TaskMatrix<L> panel_;           // (panel_rows, D)
+};
+
+}  // namespace loopcore

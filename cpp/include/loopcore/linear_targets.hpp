@@ -1,0 +1,133 @@
+// LinearTargets: linear attention that moves only the targets: gradient descent on a weight vector, and in
+// the same S-space as LinearAll only one column is not known beforehand, at D² a loop.
+//
+// With G = Σ_h p_h Q_h, s the last column of skip and c = S_y, the last column of S without its last entry:
+//     a = s − η G c        a row's target moves by  y ← z·a
+//     c ← S_xx a + a_y c   and all rows together have  y(t) = z(0)·β,  β ← a_x + a_y β
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "loopcore/key_sums.hpp"
+#include "loopcore/looped_engine.hpp"
+#include "loopcore/task_matrix.hpp"
+
+namespace loopcore {
+
+template <class L>
+class LinearTargets final : public LoopedEngine {
+ public:
+  explicit LinearTargets(const LoopedProblem& problem)
+      : problem_(problem),
+        D_(problem.model.D),
+        stride_(padded(D_)),
+        prompts_(problem),
+        sums_(D_),
+        GT_(problem.model.layers * D_ * stride_),
+        s_(1, D_),
+        a_(1, D_),
+        c_(1, D_),
+        next_(1, D_),
+        beta_(1, D_),
+        panel_(panel_rows, D_) {
+    const LoopedModel& model = problem.model;
+    for (Index layer = 0; layer < model.layers; ++layer) {
+      for (Index h = 0; h < model.heads; ++h) add_head(layer, layer * model.heads + h);
+    }
+    for (Index j = 0; j < D_; ++j) {
+      for (Index t = 0; t < L::tasks; ++t) L::entry(s_.row(0), j, t) = model.skip[j * D_ + D_ - 1];
+    }
+  }
+
+  Index most() const override { return L::tasks; }
+
+  void open(std::span<const Prompt> prompts, Stop& stop) override {
+    prompts_.open(prompts);
+    if (!sums_.form(prompts_, problem_.visible(0), stop)) return;
+    TaskMatrix<L>& S = sums_.S();
+    std::copy_n(S.row(D_ - 1), S.stride(), c_.row(0));
+    clear_target(c_.row(0));
+    for (Index j = 0; j < D_; ++j) clear_target(S.row(j));
+    beta_.fill(0);
+    for (Index t = 0; t < L::tasks; ++t) L::entry(beta_.row(0), D_ - 1, t) = 1;
+  }
+
+  void advance(Index begin, Index end, Stop& stop) override {
+    for (Index t = begin; t < end; ++t) {
+      for (Index layer = 0; layer < problem_.model.layers; ++layer) {
+        move(layer, prompts_.eta(t, layer));
+        if (stop.after(2 * D_ * D_ * L::tasks)) return;
+      }
+    }
+  }
+
+  void write(Index k, RowSink& sink) override {
+    for (Index begin = problem_.first_wanted(); begin < problem_.rows(); begin += panel_rows) {
+      const Index count = std::min(panel_rows, problem_.rows() - begin);
+      prompts_.read(begin, count, panel_.row(0));
+      for (Index i = 0; i < count; ++i) {
+        write_target(panel_.row(i));
+        prompts_.write(panel_.row(i), begin + i, k, sink);
+      }
+    }
+  }
+
+ private:
+  /// Gᵀ ← Gᵀ + p Qᵀ of one head
+  void add_head(Index layer, Index head) {
+    const double* Q = problem_.model.Q + head * D_ * D_;
+    const double p = problem_.model.P[(head + 1) * D_ * D_ - 1];
+    double* GT = GT_.data() + layer * D_ * stride_;
+    for (Index j = 0; j < D_; ++j) {
+      for (Index k = 0; k < D_; ++k)
+        GT[k * stride_ + j] = madd(p, Q[j * D_ + k], GT[k * stride_ + j]);
+    }
+  }
+
+  static void clear(double* v, Index k) {
+    for (Index t = 0; t < L::tasks; ++t) L::entry(v, k, t) = 0;
+  }
+  void clear_target(double* v) const { clear(v, D_ - 1); }
+
+  /// One loop of one layer; the formulas stand at the top.
+  void move(Index layer, Lane eta) {
+    const SharedMatrix GT{GT_.data() + layer * D_ * stride_, stride_};
+    multiply(c_, 0, 1, GT, D_,
+             [&](Index, Index c, Lane sum) { a_.put(0, c, madd(-eta, sum, s_.lane(0, c))); });
+    const Lane a_y = a_.element(0, D_ - 1);
+    clear_target(a_.row(0));
+    multiply(a_, 0, 1, sums_.S(), D_,
+             [&](Index, Index c, Lane sum) { next_.put(0, c, madd(a_y, c_.lane(0, c), sum)); });
+    std::swap(c_, next_);
+    for (Index c = 0; c < L::lanes(D_); ++c) {
+      beta_.put(0, c, madd(a_y, beta_.lane(0, c), a_.lane(0, c)));
+    }
+  }
+
+  /// y ← z·β
+  void write_target(double* z) {
+    Lane sum = Lane::zero();
+    for (Index c = 0; c < L::lanes(D_); ++c) {
+      sum = madd(Lane::load(z + c * lane_width), beta_.lane(0, c), sum);
+    }
+    const Lane target = L::sum(sum);
+    for (Index t = 0; t < L::tasks; ++t) L::entry(z, D_ - 1, t) = target[t];
+  }
+
+  const LoopedProblem& problem_;
+  Index D_;
+  Index stride_;
+  PromptRows<L> prompts_;
+  KeySums<L> sums_;      // S, whose last column is cleared
+  Buffer GT_;            // (layers, D, stride), Gᵀ
+  TaskMatrix<L> s_;      // (1, D)
+  TaskMatrix<L> a_;      // (1, D), without its last entry
+  TaskMatrix<L> c_;      // (1, D), likewise
+  TaskMatrix<L> next_;   // (1, D)
+  TaskMatrix<L> beta_;   // (1, D)
+  TaskMatrix<L> panel_;  // (panel_rows, D)
+};
+
+}  // namespace loopcore

@@ -1,0 +1,101 @@
+// LoopedPlan: which path and which layout run a looped model. A function of the problem alone, never of the
+// batch, the threads or a clock.
+#pragma once
+
+#include <memory>
+
+#include "loopcore/attention_rows.hpp"
+#include "loopcore/attention_targets.hpp"
+#include "loopcore/lane_layout.hpp"
+#include "loopcore/linear_all.hpp"
+#include "loopcore/linear_causal.hpp"
+#include "loopcore/linear_query.hpp"
+#include "loopcore/linear_targets.hpp"
+#include "loopcore/looped_engine.hpp"
+#include "loopcore/looped_model.hpp"
+#include "loopcore/looped_weights.hpp"
+
+namespace loopcore {
+
+enum class LoopedPath {
+  linear_query,       // S once, then D² a loop
+  linear_targets,     // likewise, D² a loop for all rows
+  linear_all,         // S once, then D³ a loop for all rows
+  linear_causal,      // running sums, n D² a loop
+  attention_targets,  // scores once, then n² a loop
+  attention_rows      // scores in each loop
+};
+
+inline LoopedPath choose_looped_path(const LoopedProblem& problem) {
+  const LoopedModel& model = problem.model;
+  const auto rows = static_cast<double>(problem.rows());
+  const auto D = static_cast<double>(model.D);
+  const auto heads = static_cast<double>(model.heads);
+  const bool moves_all = model.update == Update::all;
+  const bool is_causal = moves_all && model.mask == Mask::causal;
+  const bool only_targets = moves_targets_only(model);
+  if (model.attention != Attention::linear) {
+    constexpr double most_scores = 0x1p22;  // 32 MiB, or a lane of prompts of 4 MiB each
+    const double scores = static_cast<double>(model.layers) * rows * rows;
+    const bool fits = scores <= most_scores && only_targets;
+    return fits ? LoopedPath::attention_targets : LoopedPath::attention_rows;
+  }
+  // Multiply-adds a loop where the scores are formed, for each row that moves.
+  const double by_scores = heads * 2 * rows * D;
+  if (is_causal) {
+    return 2 * heads * D * D < by_scores / 2 ? LoopedPath::linear_causal
+                                             : LoopedPath::attention_rows;
+  }
+  if (!moves_all) {
+    return D * D < by_scores ? LoopedPath::linear_query : LoopedPath::attention_rows;
+  }
+  if (only_targets) return LoopedPath::linear_targets;
+  const bool is_cheaper = (2.5 + 2 * heads) * D * D * D < rows * (by_scores + 2 * heads * D * D);
+  return is_cheaper ? LoopedPath::linear_all : LoopedPath::attention_rows;
+}
+
+/// Whether a lane holds as many prompts as it has elements, and not many numbers of one.
+inline bool holds_prompts(const LoopedProblem& problem, LoopedPath path) {
+  constexpr Index most_width = 32;
+  constexpr Index most_lanes = 4096;  // 256 KiB with eight doubles each
+  const Index D = problem.model.D;
+  const Index rows = problem.rows();
+  switch (path) {
+    case LoopedPath::linear_query: return D <= most_width && problem.m * D <= most_lanes;
+    case LoopedPath::linear_targets:
+    case LoopedPath::linear_all: return D <= most_width;
+    case LoopedPath::attention_targets:
+      return D <= most_width && problem.model.layers * rows * rows <= 2 * most_lanes;
+    default: return D <= most_width && rows * D <= most_lanes;
+  }
+}
+
+template <class L>
+std::unique_ptr<LoopedEngine> make_looped_engine(const LoopedProblem& problem, LoopedPath path) {
+  switch (path) {
+    case LoopedPath::linear_query: return std::make_unique<LinearQuery<L>>(problem);
+    case LoopedPath::linear_targets: return std::make_unique<LinearTargets<L>>(problem);
+    case LoopedPath::linear_all: return std::make_unique<LinearAll<L>>(problem);
+    case LoopedPath::linear_causal: return std::make_unique<LinearCausal<L>>(problem);
+    case LoopedPath::attention_targets: return std::make_unique<AttentionTargets<L>>(problem);
+    default: return std::make_unique<AttentionRows<L>>(problem);
+  }
+}
+
+inline std::unique_ptr<LoopedEngine> make_looped_engine(const LoopedProblem& problem) {
+  const LoopedPath path = choose_looped_path(problem);
+  if (holds_prompts(problem, path)) return make_looped_engine<TasksInLanes>(problem, path);
+  return make_looped_engine<ColumnsInLanes>(problem, path);
+}
+
+/// Multiply-adds of one prompt, about: for how many threads it is worth while.
+inline double estimate_work(const LoopedProblem& problem) {
+  const auto rows = static_cast<double>(problem.rows());
+  const auto D = static_cast<double>(problem.model.D);
+  const double layers = static_cast<double>(problem.T) * static_cast<double>(problem.model.layers);
+  const double moved =
+      problem.model.update == Update::query ? static_cast<double>(problem.m) : rows;
+  return rows * D * D + layers * D * (D + moved);
+}
+
+}  // namespace loopcore

@@ -1,0 +1,107 @@
+// PromptRows: tokens and steps of the prompts that run together, from where they lie into lanes, and the
+// results back.
+#pragma once
+
+#include <algorithm>
+#include <span>
+
+#include "loopcore/buffer.hpp"
+#include "loopcore/lane.hpp"
+#include "loopcore/looped_model.hpp"
+#include "loopcore/rows.hpp"
+#include "loopcore/types.hpp"
+
+namespace loopcore {
+
+/// Takes the rows that are wanted.
+class RowSink {
+ public:
+  RowSink() = default;
+  RowSink(const RowSink&) = delete;
+  RowSink& operator=(const RowSink&) = delete;
+  virtual ~RowSink() = default;
+
+  /// Row `row` of the prompt number `prompt` of those that run together, after at[k] loops; (D,)
+  virtual void put(Index prompt, Index k, Index row, const double* token) = 0;
+};
+
+/// L is how they lie in lanes; see lane_layout.hpp.
+template <class L>
+class PromptRows {
+ public:
+  explicit PromptRows(const LoopedProblem& problem)
+      : problem_(problem), copy_(L::tasks * panel_rows * problem.model.D), row_(padded(D())) {
+    const double n = static_cast<double>(problem.n);
+    if (problem.model.mean) factor_ = problem.n == 0 ? 0 : 1 / n;
+  }
+
+  Index D() const { return problem_.model.D; }
+  Index stride() const { return L::doubles(D()); }  // doubles, from row to row
+
+  /// The prompts must stay where they are until the next call.
+  void open(std::span<const Prompt> prompts) { prompts_ = prompts; }
+
+  /// rows ← the tokens begin … begin + count − 1, (count, stride()), count ≤ panel_rows. Elements without
+  /// a prompt repeat the first one.
+  void read(Index begin, Index count, double* rows) {
+    const double* sources[L::tasks];
+    for (std::size_t t = 0; t < std::size_t{L::tasks}; ++t) {
+      sources[t] = t < prompts_.size() ? read(prompts_[t].Z, begin, count, t) : sources[0];
+    }
+    if constexpr (L::tasks > 1) {
+      L::pack(sources, count * D(), rows);
+    } else {
+      for (Index i = 0; i < count; ++i) {
+        L::pack(sources, D(), rows + i * stride());
+        sources[0] += D();
+      }
+    }
+  }
+
+  /// All tokens, (rows, stride())
+  void read_all(double* rows) {
+    for (Index i = 0; i < problem_.rows(); i += panel_rows) {
+      read(i, std::min(panel_rows, problem_.rows() - i), rows + i * stride());
+    }
+  }
+
+  /// Hands on one token of each prompt, (stride(),)
+  void write(const double* token, Index row, Index k, RowSink& sink) {
+    for (std::size_t t = 0; t < prompts_.size(); ++t) {
+      L::unpack(token, D(), static_cast<Index>(t), row_.data());
+      sink.put(static_cast<Index>(t), k, row, row_.data());
+    }
+  }
+
+  /// η of one loop and layer, divided by n where the model asks for it.
+  Lane eta(Index loop, Index layer) const {
+    Lane eta = Lane::zero();
+    for (std::size_t t = 0; t < prompts_.size(); ++t) {
+      const MatrixView& steps = prompts_[t].eta;
+      double value;
+      steps.load(steps.data + loop * steps.row_stride + layer * steps.column_stride, 0, 1, &value);
+      if constexpr (L::tasks == 1) return Lane::broadcast(factor_ * value);
+      eta.set(static_cast<Index>(t), factor_ * value);
+    }
+    return eta;
+  }
+
+ private:
+  const double* read(const MatrixView& Z, Index begin, Index count, std::size_t t) {
+    const Index size = D() * static_cast<Index>(sizeof(double));
+    if (Z.has_native_rows() && Z.row_stride == size) {
+      return reinterpret_cast<const double*>(Z.data + begin * Z.row_stride);
+    }
+    double* copy = copy_.data() + static_cast<Index>(t) * panel_rows * D();
+    for (Index i = 0; i < count; ++i) Z.read_row(begin + i, D(), copy + i * D());
+    return copy;
+  }
+
+  const LoopedProblem& problem_;
+  double factor_ = 1;
+  std::span<const Prompt> prompts_;
+  Buffer copy_;  // (L::tasks, panel_rows, D)
+  Buffer row_;   // (padded(D),)
+};
+
+}  // namespace loopcore
