@@ -59,15 +59,11 @@ class Attend {
       receive(keys, rows.count, begin, lanes);
     }
     for (Index r = 0; r < rows.count; ++r) {
-      double* const received = received_.data() + r * padded(D_) * lane_width;
-      const Index row = static_cast<Index>(r);
-      if (attention_ == Attention::softmax && has_keys(rows, row)) {
-        const Lane sum = total(row);
-        for (Index k = 0; k < D_; ++k) {
-          (Lane::load(received + k * lane_width) / sum).store(received + k * lane_width);
-        }
+      double* const out_r = out + r * L::doubles(D_);
+      L::collapse(received_.data() + r * padded(D_) * lane_width, D_, out_r);
+      if (attention_ == Attention::softmax && has_keys(rows, r)) {
+        scale(out_r, L::lanes(D_), Lane::broadcast(1) / total(r));
       }
-      L::collapse(received, D_, out + r * L::doubles(D_));
     }
   }
 
@@ -77,8 +73,8 @@ class Attend {
     weigh(keys, rows, 0, L::lanes(rows.keys()));
     for (Index r = 0; r < rows.count; ++r) {
       if (attention_ != Attention::softmax || !has_keys(rows, r)) continue;
-      const Lane sum = total(r);
-      for (Index j = 0; j < L::lanes(rows.keys()); ++j) put(r, j, weight(r, j) / sum);
+      scale(weights_.data() + r * lanes_ * lane_width, L::lanes(rows.keys()),
+            Lane::broadcast(1) / total(r));
     }
   }
 
@@ -92,6 +88,12 @@ class Attend {
     return rows.counted[static_cast<std::size_t>(r)] > 0;
   }
   Lane total(Index r) const { return L::sum(sum_[static_cast<std::size_t>(r)]); }
+
+  static void scale(double* v, Index lanes, Lane factor) {
+    for (Index k = 0; k < lanes; ++k) {
+      (factor * Lane::load(v + k * lane_width)).store(v + k * lane_width);
+    }
+  }
 
   void put(Index r, Index j, Lane value) {
     value.store(weights_.data() + (r * lanes_ + j) * lane_width);
@@ -111,47 +113,60 @@ class Attend {
         [&](Index r, Index j, Lane sum) { put(r, j, sum); });
     const Lane zero = Lane::zero();
     for (Index r = 0; r < rows.count; ++r) {
-      const Index visible = rows.visible[static_cast<std::size_t>(r)];
       const auto map = [&](auto&& h) {
-        for (Index j = 0; j < lanes; ++j) {
-          put(r, j, L::first(h(weight(r, j)), begin + j, visible, zero));
-        }
+        for (Index j = 0; j < lanes; ++j) put(r, j, h(weight(r, j)));
       };
       switch (attention_) {
-        case Attention::linear: map([](Lane s) { return s; }); break;
+        case Attention::linear: break;
         case Attention::relu: map([&](Lane s) { return select(s < zero, zero, s); }); break;
         case Attention::exp: map([](Lane s) { return exp(s); }); break;
         case Attention::softmax: soften(rows, r, begin, lanes); break;
       }
+      hide(r, begin, lanes, rows.visible[static_cast<std::size_t>(r)], zero);
+    }
+  }
+
+  /// The weights or scores of all keys but the first `count` ← `otherwise`.
+  void hide(Index r, Index begin, Index lanes, Index count, Lane otherwise) {
+    for (Index j = std::max<Index>(L::full_lanes(count) - begin, 0); j < lanes; ++j) {
+      put(r, j, L::first(weight(r, j), begin + j, count, otherwise));
     }
   }
 
   /// w = eˢ⁻ᵐ with m the largest score so far; what was received under an older m is rescaled.
   void soften(const AttendingRows& rows, Index r, Index begin, Index lanes) {
     const auto row = static_cast<std::size_t>(r);
-    const Index counted = rows.counted[row];
     const Lane lowest = Lane::broadcast(-std::numeric_limits<double>::infinity());
-    Lane largest = largest_[row];
-    for (Index j = 0; j < lanes; ++j) {
-      largest = max(largest, L::first(weight(r, j), begin + j, counted, lowest));
-    }
-    largest = L::largest(largest);
+    hide(r, begin, lanes, rows.counted[row], lowest);
+    const Lane largest = L::largest(max(largest_[row], largest_of(r, lanes)));
     if (begin > 0) rescale(r, exp(largest_[row] - largest));
     largest_[row] = largest;
     Lane sum = sum_[row];
     for (Index j = 0; j < lanes; ++j) {
-      const Lane w = L::first(exp(weight(r, j) - largest), begin + j, counted, Lane::zero());
+      const Lane w = exp(weight(r, j) - largest);
       sum = sum + w;
-      put(r, j, L::first(w, begin + j, rows.visible[row], Lane::zero()));
+      put(r, j, w);
     }
     sum_[row] = sum;
   }
 
-  void rescale(Index r, Lane factor) {
-    double* const received = received_.data() + r * padded(D_) * lane_width;
-    for (Index k = 0; k < D_; ++k) {
-      (factor * Lane::load(received + k * lane_width)).store(received + k * lane_width);
+  /// The largest of each element, in four chains.
+  Lane largest_of(Index r, Index lanes) const {
+    const Lane lowest = Lane::broadcast(-std::numeric_limits<double>::infinity());
+    Lane largest0 = lowest, largest1 = lowest, largest2 = lowest, largest3 = lowest;
+    Index j = 0;
+    for (; j + 4 <= lanes; j += 4) {
+      largest0 = max(largest0, weight(r, j));
+      largest1 = max(largest1, weight(r, j + 1));
+      largest2 = max(largest2, weight(r, j + 2));
+      largest3 = max(largest3, weight(r, j + 3));
     }
+    for (; j < lanes; ++j) largest0 = max(largest0, weight(r, j));
+    return max(max(largest0, largest1), max(largest2, largest3));
+  }
+
+  void rescale(Index r, Lane factor) {
+    scale(received_.data() + r * padded(D_) * lane_width, D_, factor);
     sum_[static_cast<std::size_t>(r)] = factor * sum_[static_cast<std::size_t>(r)];
   }
 

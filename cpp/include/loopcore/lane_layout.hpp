@@ -30,6 +30,9 @@ struct TasksInLanes {
   static Lane sum(Lane x) { return x; }
   static Lane largest(Lane x) { return x; }
 
+  /// The lanes that hold nothing but the first `count` numbers of a vector.
+  static Index full_lanes(Index count) { return count; }
+
   /// x where it stands for one of the first `count` numbers of a vector, in its lane c; else `otherwise`.
   static Lane first(Lane x, Index c, Index count, Lane otherwise) {
     return c < count ? x : otherwise;
@@ -68,10 +71,9 @@ struct ColumnsInLanes {
     x.store(elements);
     return Lane::broadcast(*std::max_element(elements, elements + lane_width));
   }
+  static Index full_lanes(Index count) { return count / lane_width; }
   static Lane first(Lane x, Index c, Index count, Lane otherwise) {
     const Index here = count - c * lane_width;
-    if (here >= lane_width) return x;
-    if (here <= 0) return otherwise;
     double number[lane_width];
     for (Index k = 0; k < lane_width; ++k) number[k] = static_cast<double>(k);
     const Lane limit = Lane::broadcast(static_cast<double>(here));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <type_traits>
+#include <utility>
 
 #include "loopcore/lane.hpp"
 #include "loopcore/packed_gram.hpp"
@@ -12,14 +13,17 @@ namespace loopcore {
 
 namespace detail {
 
-/// visit(c, C) for tiles of C lanes, C a constant: as many as `Widest`, then halves of it.
-template <Index Widest, class Visit>
+/// visit(c, C) for tiles of C lanes, C a constant of at most `Most`, all about as wide: a narrow one has
+/// too few sums to hide the latency of a multiply-add.
+template <Index Most, class Visit>
 [[gnu::always_inline]] inline void for_each_tile_of_lanes(Index lanes, Visit&& visit) {
-  Index c = 0;
-  for (; c + Widest <= lanes; c += Widest) visit(c, std::integral_constant<Index, Widest>());
-  if constexpr (Widest > 1) {
-    const auto rest = [&](Index first, auto width) { visit(c + first, width); };
-    for_each_tile_of_lanes<Widest / 2>(lanes - c, rest);
+  for (Index c = 0; c < lanes;) {
+    const Index tiles = (lanes - c + Most - 1) / Most;
+    const Index width = (lanes - c + tiles - 1) / tiles;
+    [&]<Index... C>(std::integer_sequence<Index, C...>) {
+      ((width == C + 1 ? visit(c, std::integral_constant<Index, C + 1>()) : void()), ...);
+    }(std::make_integer_sequence<Index, Most>());
+    c += width;
   }
 }
 
