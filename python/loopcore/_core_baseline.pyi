@@ -54,6 +54,23 @@ def errors(
 def spectrum(
     X: ArrayLike, scale: str, num_threads: SupportsIndex | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]: ...
+def looped(
+    Z: ArrayLike,
+    P: NDArray[np.float64],
+    Q: NDArray[np.float64],
+    skip: NDArray[np.float64],
+    steps: ArrayLike,
+    T: SupportsIndex,
+    attention: str,
+    update: str,
+    mask: str,
+    normalizes_all: bool,
+    mean: bool,
+    queries: int,
+    at: ArrayLike | None,
+    only_queries: bool,
+    num_threads: SupportsIndex | None,
+) -> NDArray[np.floating]: ...
 def isa() -> str: ...
 def configuration() -> dict[str, object]: ...
 def planned_path(n: int, d: int, T: int, steps: str, only_end: bool) -> str: ...

@@ -9,6 +9,8 @@
 //
 // One loop:  q ← q − η_t (Xᵀ X q + α Xᵀ y)
 //
+// The general family, any P, Q, mask and attention, has its own notation in looped_model.hpp.
+//
 // All arithmetic is in double. u = 2⁻⁵³, R = ‖q̂_T − q_T‖ / (u S_T) ≤ 30 on every path, with
 //   S_T = Σ_{t<T} g_t [‖q_{t+1}‖ + η_t (‖X‖² ‖q_t‖ + |α| ‖X‖ ‖y‖)],   g_t = max_i Π_{j>t} |1 − η_j λ_i|
 #pragma once
@@ -17,6 +19,7 @@
 #include "loopcore/engine.hpp"
 #include "loopcore/gram.hpp"
 #include "loopcore/least_squares.hpp"
+#include "loopcore/looped_plan.hpp"
 #include "loopcore/packed.hpp"
 #include "loopcore/plan.hpp"
 #include "loopcore/solve.hpp"
