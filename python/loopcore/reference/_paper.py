@@ -1,8 +1,4 @@
-"""The looped transformer as literal matrices: NumPy only, no cleverness.
-
-Every fast path of loopcore is tested against this module. It builds the prompt, the weights and
-the mask, multiplies them out loop by loop and reads the answer from the query row. It is slow on
-purpose: a loop costs n² d, and nothing about the task is used to make it cheaper.
+"""The paper's looped transformer: prompt, weights, mask, steps and read-out.
 
 Source: arXiv 2410.11268 (AISTATS 2025). With one example a row::
 
@@ -16,9 +12,6 @@ The mask M lets only the query row attend, and only to the n context rows, so th
     q(t) = q(t−1) − η_{t−1} (Xᵀ X q(t−1) + α Xᵀ y)
 
 which is gradient descent. "[ours]" marks a choice made here where the paper's text leaves one.
-
-All functions work on stacks of tasks: leading axes broadcast as in `numpy.matmul`. The arithmetic
-is done in the type of the arrays that are given, `numpy.longdouble` included.
 """
 
 from __future__ import annotations
@@ -28,21 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "attention",
-    "chebyshev_order",
-    "loops",
-    "prompt",
-    "query_mask",
-    "read_out",
-    "run",
-    "singular_values",
-    "step_sizes",
-    "trajectory",
-    "weights",
-]
-
-FloatArray = NDArray[np.floating[Any]]
+from loopcore.reference._types import FloatArray, real
 
 
 def prompt(X: ArrayLike, y: ArrayLike, q0: ArrayLike | None, alpha: ArrayLike) -> FloatArray:
@@ -83,10 +62,10 @@ def prompt(X: ArrayLike, y: ArrayLike, q0: ArrayLike | None, alpha: ArrayLike) -
            [3., 4., 6.],
            [0., 0., 1.]])
     """
-    X, y = _real(X), _real(y)  # (..., n, d), (..., n)
+    X, y = real(X), real(y)  # (..., n, d), (..., n)
     n, d = X.shape[-2:]
-    q0 = np.zeros(d, X.dtype) if q0 is None else _real(q0)  # (..., d)
-    alpha = _real(alpha)  # (...)
+    q0 = np.zeros(d, X.dtype) if q0 is None else real(q0)  # (..., d)
+    alpha = real(alpha)  # (...)
     lead = np.broadcast_shapes(X.shape[:-2], y.shape[:-1], q0.shape[:-1], alpha.shape)
     Z = np.empty((*lead, n + 1, d + 1), np.result_type(X, y, q0))  # (..., n + 1, d + 1)
     Z[..., :n, :d] = X
@@ -292,7 +271,7 @@ def singular_values(X: ArrayLike) -> NDArray[np.float64]:
     >>> singular_values([[3.0, 0.0, 0.0], [0.0, 1e-16, 0.0]])
     array([3., 0., 0.])
     """
-    X = _real(X)  # (..., n, d)
+    X = real(X)  # (..., n, d)
     n, d = X.shape[-2:]
     finite = np.asarray(np.isfinite(X).all((-2, -1)))  # (...)
     X64 = np.where(finite[..., None, None], X, 0).astype(np.float64)
@@ -398,17 +377,17 @@ def step_sizes(
     >>> step_sizes(X, 2, schedule=[0.5, 0.1], scale="mean")
     array([0.25, 0.05])
     """
-    X = _real(X)
+    X = real(X)
     dtype = np.result_type(X, np.float64)
     if eta is not None and schedule is not None:
         raise ValueError("eta: give eta or schedule, not both")
     if schedule is not None:
-        given = _real(schedule).astype(dtype)  # (..., T)
+        given = real(schedule).astype(dtype)  # (..., T)
         given = given[None] if given.ndim == 0 else given
     elif eta is None or isinstance(eta, str):
         given = adaptive_steps(singular_values(X).astype(dtype) ** 2, T, eta)  # (..., T)
     else:
-        given = _real(eta).astype(dtype)[..., None]  # (..., 1)
+        given = real(eta).astype(dtype)[..., None]  # (..., 1)
     if scale == "mean" and not (schedule is None and (eta is None or isinstance(eta, str))):
         # Without rows the attention is zero, whatever the step.
         given = given / max(X.shape[-2], 1)
@@ -550,11 +529,3 @@ def _looped_transformer(
     lead = np.broadcast_shapes(Z.shape[:-2], steps.shape[:-1])
     Z = np.broadcast_to(Z, (*lead, n + 1, d + 1))
     return Z, *weights(d), query_mask(n), steps
-
-
-def _real(a: ArrayLike) -> FloatArray:
-    """Return `a` as float32, float64 or longdouble; other real types become float64."""
-    a = np.asarray(a)
-    if a.dtype.kind == "f" and a.dtype.itemsize >= 4:
-        return a.astype(a.dtype.newbyteorder("="), copy=False)
-    return a.astype(np.float64, casting="safe")
