@@ -2,7 +2,9 @@
 
 from importlib.metadata import version as _version
 
+from loopcore import models as models
 from loopcore import reference as reference
+from loopcore._attention import LoopedTransformer as LoopedTransformer
 from loopcore._config import show_config as show_config
 from loopcore._error_bound import error_bound as error_bound
 from loopcore._native import core as _core
@@ -20,10 +22,12 @@ __version__ = _version("loopcore")
 
 __all__ = [
     "DivergenceWarning",
+    "LoopedTransformer",
     "Spectrum",
     "error_bound",
     "errors",
     "isa",
+    "models",
     "reference",
     "run",
     "show_config",

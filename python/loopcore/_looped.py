@@ -1,0 +1,98 @@
+"""The one place where loops of the family are computed."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopcore import reference
+from loopcore._layer_steps import Steps
+from loopcore._layers import Layers
+from loopcore._native import core
+
+Array = NDArray[Any]
+
+
+def looped(
+    Z: Array,
+    layers: Layers,
+    steps: Steps,
+    T: int,
+    *,
+    at: NDArray[np.intp] | None = None,
+    queries: int = 1,
+    only_queries: bool = False,
+    num_threads: int | None = None,
+) -> Array:
+    """Return Z after T loops, or after those named in `at`; all arguments have been checked.
+
+    Parameters
+    ----------
+    Z : (..., n + queries, D) array of float32 or float64
+        The last `queries` rows are queries, which see the context and themselves alone.
+    layers, steps
+        Their leading axes broadcast with those of Z.
+    T : int
+    at : (K,) array of int, optional
+    queries : int
+        Other than 1 only where no row sees a query but that query itself.
+    only_queries : bool
+        Return the query rows alone.
+    num_threads : int, optional
+        For the compiled kernels.
+
+    Returns
+    -------
+    (..., n + queries, D), or with `at` (..., K, n + queries, D); `queries` rows if only_queries
+        In the type of Z; a new array.
+    """
+    del num_threads  # NumPy takes what it takes
+    kind = layers._asdict() | {"scale": steps.scale, "queries": queries}
+    kind |= {"eta": steps.eta} if steps.eta is not None else {"schedule": steps.schedule}
+    with np.errstate(all="ignore"):
+        wide = Z.astype(np.float64)
+        if at is None:
+            end = reference.looped(wide, T=T, **kind)
+        else:
+            end = reference.looped_trajectory(wide, T=T, at=at, **kind)
+        if only_queries:
+            end = end[..., end.shape[-2] - queries :, :]
+        return np.array(end, Z.dtype)
+
+
+def warn_of_divergence(
+    result: Array, core_axes: int, inputs: list[tuple[Array, int]], advice: str, stacklevel: int
+) -> None:
+    """Warn once where finite input gave a result that is not finite.
+
+    Parameters
+    ----------
+    result : (..., *core) array
+        Of `core_axes` axes a task.
+    inputs : list of (array, core axes)
+        What went into the tasks; leading axes broadcast with those of the result.
+    advice : str
+        What the caller can do.
+    stacklevel : int
+        How far up the caller is, as for `warnings.warn`.
+    """
+    lost = ~_finite(result, core_axes)  # (...)
+    for array, axes in inputs if lost.any() else []:
+        lost = lost & _finite(array, axes)
+    if not lost.any():
+        return
+    first = tuple(int(i) for i in np.argwhere(lost)[0])
+    warnings.warn(
+        f"{np.count_nonzero(lost)} of {lost.size} tasks diverged, the first at index "
+        f"{first}: {advice}",
+        core.DivergenceWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def _finite(array: Array, core_axes: int) -> NDArray[np.bool_]:
+    """Return whether the last axes of an array hold finite numbers alone, (...)."""
+    return np.asarray(np.isfinite(array).all(tuple(range(-core_axes, 0))))
