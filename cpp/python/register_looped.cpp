@@ -1,10 +1,10 @@
 // looped: the general family on whole prompts; see python/loopcore/_attention.py.
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "call.hpp"
-#include "divergence.hpp"
 #include "loopcore/looped_plan.hpp"
 #include "registers.hpp"
 
@@ -68,10 +68,10 @@ class Rows final : public RowSink {
         D_(D) {}
 
   /// The prompts that run together begin at this number.
-  void begin(Index prompt) {
-    prompt_ = prompt;
-    finite.fill(true);
-  }
+  void begin(Index prompt) { prompt_ = prompt; }
+
+  /// Whether all that came was finite.
+  bool finite() const { return finite_; }
 
   void put(Index prompt, Index k, Index row, const double* token) override {
     const Index at = (((prompt_ + prompt) * readouts_ + k) * rows_ + row - first_) * D_;
@@ -89,10 +89,8 @@ class Rows final : public RowSink {
         all_finite = all_finite && std::isfinite(token[j]);
       }
     }
-    if (!all_finite) finite[static_cast<std::size_t>(prompt)] = false;
+    finite_ = finite_ && all_finite;
   }
-
-  std::array<bool, lane_width> finite;
 
  private:
   std::byte* data_;
@@ -102,6 +100,7 @@ class Rows final : public RowSink {
   Index first_;
   Index D_;
   Index prompt_ = 0;
+  bool finite_ = true;
 };
 
 class LoopedCall {
@@ -111,7 +110,7 @@ class LoopedCall {
       : Z(given_Z, "Z", 2), steps(given_steps, "eta", 2) {
     LoopedModel& model = problem.model;
     model = make_model(description);
-    if (Z.axes() < 2 || Z.core_size(1) != model.D || Z.core_size(0) < queries || queries < 1) {
+    if (Z.axes() < 2 || Z.core_size(1) != model.D || Z.core_size(0) < queries || queries < 0) {
       value_error("Z", "expected shape (..., n + ", queries, ", ", model.D, "), got ",
                   to_text(Z.shape()));
     }
@@ -134,7 +133,8 @@ class LoopedCall {
     steps.align_to(batch.shape().size());
   }
 
-  py::array run(int wanted_threads) {
+  /// The rows, and whether all are finite.
+  py::tuple run(int wanted_threads) {
     const auto readouts = static_cast<Index>(problem.at.size());
     const Index rows = problem.rows() - problem.first_wanted();
     Axes shape = batch.shape();
@@ -143,14 +143,14 @@ class LoopedCall {
     shape.push_back(problem.model.D);
     py::array result =
         make_aligned(shape, Z.float32() ? py::dtype::of<float>() : py::dtype::of<double>());
-    Divergence divergence;
+    std::atomic<bool> finite = true;
     StopFlag flag{.poll = &interrupted};
     const Index unit = make_looped_engine(problem)->most();
     const Index units = (batch.size() + unit - 1) / unit;
     const auto make_worker = [&](int) {
       auto sink =
           std::make_unique<Rows>(result, readouts, rows, problem.first_wanted(), problem.model.D);
-      return [this, &divergence, unit, engine = make_looped_engine(problem), sink = std::move(sink),
+      return [this, &finite, unit, engine = make_looped_engine(problem), sink = std::move(sink),
               prompts = std::vector<Prompt>(), index = Axes()](Index number, Stop& stop) mutable {
         const Index first = number * unit;
         prompts.clear();
@@ -160,11 +160,7 @@ class LoopedCall {
         }
         sink->begin(first);
         run_unit(*engine, prompts, *sink, stop);
-        for (std::size_t t = 0; t < prompts.size() && !stop.raised(); ++t) {
-          if (!sink->finite[t] && is_finite(prompts[t])) {
-            divergence.add(first + static_cast<Index>(t));
-          }
-        }
+        if (!sink->finite()) finite = false;
       };
     };
     {
@@ -174,8 +170,7 @@ class LoopedCall {
       if (result.size() > 0) for_each_task(units, threads, flag, make_worker);
     }
     if (flag.raised) throw py::error_already_set();
-    divergence.warn(batch, "use a smaller step size, or a model that does not blow up");
-    return result;
+    return py::make_tuple(result, finite.load());
   }
 
  private:
@@ -196,18 +191,13 @@ class LoopedCall {
     }
   }
 
-  bool is_finite(const Prompt& prompt) const {
-    return all_finite(prompt.Z, problem.rows(), problem.model.D) &&
-           all_finite(prompt.eta, steps.core_size(0) == 1 ? 1 : problem.T, problem.model.layers);
-  }
-
   Operand Z;      // (..., n + m, D)
   Operand steps;  // (..., T, L) or (..., 1, L)
   Batch batch;
   LoopedProblem problem;
 };
 
-py::array looped(py::handle Z, Weights P, Weights Q, Weights skip, py::handle steps, py::handle T,
+py::tuple looped(py::handle Z, Weights P, Weights Q, Weights skip, py::handle steps, py::handle T,
                  const std::string& attention, const std::string& update, const std::string& mask,
                  bool normalizes_all, bool mean, Index queries, py::handle at, bool only_queries,
                  py::handle num_threads) {
@@ -223,7 +213,8 @@ void register_looped(py::module_& module) {
   module.def("looped", &looped,
              "looped(Z, P, Q, skip, steps, T, attention, update, mask, normalizes_all, mean, "
              "queries, at, only_queries, num_threads)\n--\n\n"
-             "Rows of looped prompts, (..., K, rows, D); see loopcore.LoopedTransformer.",
+             "(rows of looped prompts, (..., K, rows, D), whether all are finite); see "
+             "loopcore.LoopedTransformer.",
              py::arg("Z"), py::arg("P"), py::arg("Q"), py::arg("skip"), py::arg("steps"),
              py::arg("T"), py::arg("attention"), py::arg("update"), py::arg("mask"),
              py::arg("normalizes_all"), py::arg("mean"), py::arg("queries"), py::arg("at"),

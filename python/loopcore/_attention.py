@@ -161,8 +161,9 @@ class LoopedTransformer(Description):
         broadcast_leading(("Z", prompt.shape, 2), *self._step_shapes())
         threads = read_threads(num_threads)
         steps = self._steps(prompt, T, num_threads=threads)
-        end = looped(prompt, self._layers, steps, T, num_threads=threads)
-        self._warn(end, 2, [(prompt, 2)])
+        end, finite = looped(prompt, self._layers, steps, T, num_threads=threads)
+        if not finite:
+            self._warn(end, 2, [(prompt, 2)])
         return end
 
     def trajectory(
@@ -209,8 +210,9 @@ class LoopedTransformer(Description):
         broadcast_leading(("Z", prompt.shape, 2), *self._step_shapes())
         loops, threads = read_at(at, T), read_threads(num_threads)
         steps = self._steps(prompt, T, num_threads=threads)
-        states = looped(prompt, self._layers, steps, T, at=loops, num_threads=threads)
-        self._warn(states, 3, [(prompt, 2)])
+        states, finite = looped(prompt, self._layers, steps, T, at=loops, num_threads=threads)
+        if not finite:
+            self._warn(states, 3, [(prompt, 2)])
         return states
 
     # ---- examples and queries --------------------------------------------------------------------
@@ -288,7 +290,7 @@ class LoopedTransformer(Description):
             rows = self._tokens.lift(context, context)  # (..., n, D − 1)
             Z = join(rows, targets, state, value[..., None])
             steps = self._steps(Z, T, num_threads=threads)
-            end = looped(Z, self._layers, steps, T, only_queries=True, num_threads=threads)
+            end, _ = looped(Z, self._layers, steps, T, only_queries=True, num_threads=threads)
             v = self._tokens.read_state(end[..., 0, :]).astype(dtype)
         self._warn(v, 1, inputs)
         return v
@@ -340,7 +342,7 @@ class LoopedTransformer(Description):
         Notes
         -----
         Source: the read-out of arXiv 2306.00297. With mask="context" all queries of a context share
-        its loops; otherwise, and for normalize="all" where the context moves, each has its own.
+        its loops; otherwise, and for normalize="all", each has its own.
 
         Examples
         --------
@@ -452,9 +454,10 @@ class LoopedTransformer(Description):
             unit = np.eye(D)
             Z = join(rows, targets, unit[:, :-1], unit[:, -1]).astype(np.float64)
             steps = self._steps(Z, T, queries=D, num_threads=threads)
-            A = looped(
+            A, _ = looped(
                 Z, self._layers, steps, T, queries=D, only_queries=True, num_threads=threads
-            ).astype(dtype)
+            )
+            A = A.astype(dtype)
         self._warn(A, 2, inputs)
         return A
 
@@ -502,14 +505,15 @@ class LoopedTransformer(Description):
             m = queries.shape[-2]
             Z = join(rows, targets, queries, slots)  # (..., n + m, D)
             steps = self._steps(Z, T, queries=m, num_threads=num_threads)
-            return looped(
+            end, _ = looped(
                 Z, self._layers, steps, T, queries=m, only_queries=True, num_threads=num_threads
             )
+            return end
         Z = join(
             rows[..., None, :, :], targets[..., None, :], queries[..., None, :], slots[..., None]
         )  # (..., m, n + 1, D)
         steps = self._steps(Z, T, axes=1, num_threads=num_threads)
-        end = looped(Z, self._layers, steps, T, only_queries=True, num_threads=num_threads)
+        end, _ = looped(Z, self._layers, steps, T, only_queries=True, num_threads=num_threads)
         return end[..., 0, :]
 
     def _warn(self, result: Array, core_axes: int, inputs: list[tuple[Array, int]]) -> None:

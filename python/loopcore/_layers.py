@@ -35,9 +35,8 @@ class Layers(NamedTuple):
     @property
     def queries_stand_together(self) -> bool:
         """Whether several queries may stand in one prompt, because no row sees them."""
-        # Softmax over "all" sums over the query too, so that the context would feel it.
-        sums_over_query = self.normalize == "all" and self.update != "query"
-        return self.mask == "context" and not sums_over_query
+        # Softmax over "all" sums over the query too.
+        return self.mask == "context" and self.normalize == "masked"
 
 
 def read_layers(

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loopcore import reference
 from loopcore._layer_steps import Steps
 from loopcore._layers import Layers
 from loopcore._native import core
@@ -26,7 +25,7 @@ def looped(
     queries: int = 1,
     only_queries: bool = False,
     num_threads: int | None = None,
-) -> Array:
+) -> tuple[Array, bool]:
     """Return Z after T loops, or after those named in `at`; all arguments have been checked.
 
     Parameters
@@ -38,29 +37,36 @@ def looped(
     T : int
     at : (K,) array of int, optional
     queries : int
-        Other than 1 only where no row sees a query but that query itself.
+        Other than 1 only where no row sees a query.
     only_queries : bool
         Return the query rows alone.
     num_threads : int, optional
-        For the compiled kernels.
 
     Returns
     -------
-    (..., n + queries, D), or with `at` (..., K, n + queries, D); `queries` rows if only_queries
+    rows : (..., n + queries, D), or with `at` (..., K, n + queries, D); `queries` rows if only_queries
         In the type of Z; a new array.
+    finite : bool
+        Whether all of them are finite.
     """
-    del num_threads  # NumPy takes what it takes
-    kind = layers._asdict() | {"scale": steps.scale, "queries": queries}
-    kind |= {"eta": steps.eta} if steps.eta is not None else {"schedule": steps.schedule}
-    with np.errstate(all="ignore"):
-        wide = Z.astype(np.float64)
-        if at is None:
-            end = reference.looped(wide, T=T, **kind)
-        else:
-            end = reference.looped_trajectory(wide, T=T, at=at, **kind)
-        if only_queries:
-            end = end[..., end.shape[-2] - queries :, :]
-        return np.array(end, Z.dtype)
+    rows, finite = core.looped(
+        Z,
+        layers.P,
+        layers.Q,
+        layers.skip,
+        steps.schedule if steps.eta is None else steps.eta[..., None, :],
+        T,
+        layers.attention,
+        layers.update,
+        layers.mask,
+        layers.normalize == "all",
+        steps.scale == "mean",
+        queries,
+        [T] if at is None else at,
+        only_queries,
+        num_threads,
+    )
+    return rows[..., 0, :, :] if at is None else rows, finite
 
 
 def warn_of_divergence(
