@@ -106,11 +106,8 @@ class Attend {
 
   /// Scores s_rj = u_r·z_j of the lanes of keys from `begin` on, and from them the weights.
   void weigh(const Keys<L>& keys, const AttendingRows& rows, Index begin, Index lanes) {
-    multiply_tiles(
-        rows.count, lanes, D_,
-        [&](Index r, Index k) { return L::element(rows.u + r * L::doubles(D_), k); },
-        [&](Index k, Index j) { return keys(k, begin + j); },
-        [&](Index r, Index j, Lane sum) { put(r, j, sum); });
+    const typename L::Left u{rows.u, L::doubles(D_), L::left_stride};
+    multiply(u, keys.columns(begin), rows.count, D_, lanes, weights_.data(), lanes_ * lane_width);
     const Lane zero = Lane::zero();
     for (Index r = 0; r < rows.count; ++r) {
       const auto map = [&](auto&& h) {
@@ -172,13 +169,9 @@ class Attend {
 
   /// received_rk ← received_rk + Σ_j w_rj z_jk over the panel
   void receive(const Keys<L>& keys, Index rows, Index begin, Index lanes) {
-    multiply_tiles(
-        rows, D_, lanes, [&](Index r, Index j) { return weight(r, j); },
-        [&](Index j, Index k) { return keys(k, begin + j); },
-        [&](Index r, Index k, Lane sum) {
-          double* const to = received_.data() + (r * padded(D_) + k) * lane_width;
-          (Lane::load(to) + sum).store(to);
-        });
+    const LaneFactor weights{weights_.data(), lanes_ * lane_width, lane_width};
+    multiply(weights, keys.columns(begin).transposed(), rows, lanes, D_, received_.data(),
+             padded(D_) * lane_width, true);
   }
 
   Attention attention_;

@@ -28,7 +28,8 @@ class AttentionRows final : public LoopedEngine {
         z_(problem.rows(), D_),
         next_(problem.rows() - first_, D_),
         u_(AttendingRows::most, D_),
-        received_(AttendingRows::most, D_) {}
+        received_(AttendingRows::most, D_),
+        attended_(AttendingRows::most, D_) {}
 
   Index most() const override { return L::tasks; }
 
@@ -67,20 +68,21 @@ class AttentionRows final : public LoopedEngine {
       rows.visible[static_cast<std::size_t>(r)] = problem_.visible(i + r);
       rows.counted[static_cast<std::size_t>(r)] = problem_.counted(i + r);
     }
-    const Index to = i - first_;
-    const auto keep = [&](Index r, Index c, Lane kept) { next_.put(to + r, c, kept); };
-    if (weights_.has_skip()) {
-      multiply(z_, i, count, weights_.skip(), D_, keep);
-    } else {
-      std::copy_n(z_.row(i), count * z_.stride(), next_.row(to));
-    }
     for (Index h = 0; h < problem_.model.heads; ++h) {
-      multiply(z_, i, count, weights_.Q(layer, h), D_,
-               [&](Index r, Index c, Lane sum) { u_.put(r, c, sum); });
+      multiply_rows(z_, i, count, weights_.Q(layer, h).template right<L>(), D_, u_);
       attend_(keys_, rows, received_.row(0));
-      multiply(received_, 0, count, weights_.P(layer, h), D_, [&](Index r, Index c, Lane sum) {
-        next_.put(to + r, c, madd(-eta, sum, next_.lane(to + r, c)));
-      });
+      multiply_rows(received_, 0, count, weights_.P(layer, h).template right<L>(), D_, attended_,
+                    h > 0);
+    }
+    if (weights_.has_skip()) {
+      multiply_rows(z_, i, count, weights_.skip().template right<L>(), D_, received_);
+    } else {
+      std::copy_n(z_.row(i), count * z_.stride(), received_.row(0));
+    }
+    for (Index r = 0; r < count; ++r) {
+      for (Index c = 0; c < L::lanes(D_); ++c) {
+        next_.put(i - first_ + r, c, madd(-eta, attended_.lane(r, c), received_.lane(r, c)));
+      }
     }
   }
 
@@ -96,6 +98,7 @@ class AttentionRows final : public LoopedEngine {
   TaskMatrix<L> next_;      // (n + m − first, D)
   TaskMatrix<L> u_;         // (most, D)
   TaskMatrix<L> received_;  // (most, D)
+  TaskMatrix<L> attended_;  // (most, D)
 };
 
 }  // namespace loopcore

@@ -77,8 +77,7 @@ class AttentionTargets final : public LoopedEngine {
 
   /// K_ij ← K_ij + p h(x_i Q x_jᵀ) of one head, for `count` rows from i on
   void add_head(Index i, Index count, Index layer, Index head) {
-    multiply(z_, i, count, weights_.Q(layer, head), D_,
-             [&](Index r, Index c, Lane sum) { u_.put(r, c, sum); });
+    multiply_rows(z_, i, count, weights_.Q(layer, head).template right<L>(), D_, u_);
     AttendingRows rows{.count = count, .u = u_.row(0), .visible = {}, .counted = {}};
     for (Index r = 0; r < count; ++r) {
       rows.visible[static_cast<std::size_t>(r)] = problem_.visible(i + r);
@@ -111,10 +110,9 @@ class AttentionTargets final : public LoopedEngine {
   /// y ← skip_yy y + kept − η K y
   void move(Index layer, Lane eta) {
     const Index rows = problem_.rows() - first_;
-    multiply_tiles(
-        1, rows, key_lanes_, [&](Index, Index j) { return y_.lane(0, j); },
-        [&](Index j, Index i) { return Lane::load(weight(layer, first_ + i, j)); },
-        [&](Index, Index i, Lane sum) { sum.store(lanes_.data() + (first_ + i) * lane_width); });
+    const LaneFactor y{y_.row(0), 0, lane_width};
+    const LaneFactor K{weight(layer, first_, 0), lane_width, key_lanes_ * lane_width};
+    multiply(y, K, 1, key_lanes_, rows, lanes_.data() + first_ * lane_width, 0);
     L::collapse(lanes_.data(), problem_.rows(), received_.row(0));
     for (Index c = 0; c < L::lanes(problem_.rows()); ++c) {
       const Lane kept = madd(skip_y_, y_.lane(0, c), kept_.lane(0, c));

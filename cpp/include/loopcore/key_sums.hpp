@@ -21,9 +21,7 @@ class KeySums {
     for (Index begin = 0; begin < keys; begin += panel_rows) {
       const Index count = std::min(panel_rows, keys - begin);
       prompts.read(begin, count, panel_.row(0));
-      multiply_symmetric(
-          D_, count, [&](Index r, Index i) { return panel_.element(i, r); },
-          [&](Index i, Index c) { return panel_.lane(i, c); }, panel_sum_);
+      multiply_symmetric(panel_.left().transposed(), panel_.right(), D_, count, panel_sum_);
       for (Index j = 0; j < D_; ++j) {
         for (Index c = 0; c < L::lanes(D_); ++c) {
           S_.put(j, c, S_.lane(j, c) + panel_sum_.lane(j, c));
@@ -49,10 +47,9 @@ void form_attention_map(const LoopedModel& model, const LoopedWeights& weights, 
                         const TaskMatrix<L>& S, TaskMatrix<L>& product, TaskMatrix<L>& M) {
   const Index D = model.D;
   for (Index h = 0; h < model.heads; ++h) {
-    multiply(S, 0, D, weights.P(layer, h), D,
-             [&](Index r, Index c, Lane sum) { product.put(r, c, sum); });
-    multiply(weights.Q(layer, h), product, D,
-             [&](Index r, Index c, Lane sum) { M.put(r, c, h == 0 ? sum : M.lane(r, c) + sum); });
+    multiply_rows(S, 0, D, weights.P(layer, h).template right<L>(), D, product);
+    const NumberFactor Q = weights.Q(layer, h).left();
+    multiply(Q, product.right(), D, D, L::lanes(D), M.row(0), M.stride(), h > 0);
   }
 }
 

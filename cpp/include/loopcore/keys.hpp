@@ -25,10 +25,8 @@ class Keys<TasksInLanes> {
   }
   void replace(Index, const double*) {}
 
-  /// Number k of the keys in lane j.
-  Lane operator()(Index k, Index j) const {
-    return Lane::load(rows_ + j * stride_ + k * lane_width);
-  }
+  /// (D, lanes of keys): number k of the keys in lane j, for the lanes from `first` on.
+  LaneFactor columns(Index first) const { return {rows_ + first * stride_, lane_width, stride_}; }
 
  private:
   const double* rows_ = nullptr;
@@ -48,8 +46,8 @@ class Keys<ColumnsInLanes> {
     for (Index k = 0; k < D_; ++k) columns_[k * stride_ + i] = row[k];
   }
 
-  Lane operator()(Index k, Index j) const {
-    return Lane::load(columns_.data() + k * stride_ + j * lane_width);
+  LaneFactor columns(Index first) const {
+    return {columns_.data() + first * lane_width, stride_, lane_width};
   }
 
  private:

@@ -1,8 +1,9 @@
 // Layouts: what stands side by side in a lane, the same number of several tasks, or several numbers of one.
 // The kernels of the general family are written once for both.
 //
-// A vector of `size` numbers a task takes lanes(size) lanes. element(v, k) is number k as a factor for
-// anything of the same tasks; entry(v, k, t) is where number k of the task t stands.
+// A vector of `size` numbers a task takes lanes(size) lanes; entry(v, k, t) is where number k of the task t
+// stands. In products, number k of a left factor is a Left, and an entry of a right factor that all tasks
+// share is a SharedRight.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "loopcore/lane.hpp"
 #include "loopcore/lane_blocks.hpp"
 #include "loopcore/pack.hpp"
+#include "loopcore/tile_product.hpp"
 #include "loopcore/types.hpp"
 
 namespace loopcore {
@@ -20,10 +22,13 @@ struct TasksInLanes {
 
   static Index lanes(Index size) { return size; }
   static Index doubles(Index size) { return size * lane_width; }
-  static Lane element(const double* v, Index k) { return Lane::load(v + k * lane_width); }
   static double& entry(double* v, Index k, Index t) { return v[k * lane_width + t]; }
 
-  /// Entry c of a row that all tasks share, (padded(size),)
+  using Left = LaneFactor;
+  static constexpr Index left_stride = lane_width;  // doubles, from number to number
+  using SharedRight = NumberFactor;
+  static constexpr Index shared_stride = 1;  // doubles, from lane to lane
+  /// The lane c of a row that all tasks share, (padded(size),)
   static Lane shared(const double* row, Index c) { return Lane::broadcast(row[c]); }
 
   /// The sum, or the largest, over all numbers that stand in the lane for one task, in each element.
@@ -36,6 +41,15 @@ struct TasksInLanes {
   /// x where it stands for one of the first `count` numbers of a vector, in its lane c; else `otherwise`.
   static Lane first(Lane x, Index c, Index count, Lane otherwise) {
     return c < count ? x : otherwise;
+  }
+
+  /// The upper triangle of a symmetric (size, size) ← the lower one.
+  static void mirror(double* data, Index stride, Index size) {
+    for (Index j = 0; j < size; ++j) {
+      for (Index k = 0; k < j; ++k) {
+        Lane::load(data + j * stride + k * lane_width).store(data + k * stride + j * lane_width);
+      }
+    }
   }
 
   /// v_k ← the sum over what stands in lane k for one task
@@ -61,8 +75,12 @@ struct ColumnsInLanes {
 
   static Index lanes(Index size) { return padded(size) / lane_width; }
   static Index doubles(Index size) { return padded(size); }
-  static Lane element(const double* v, Index k) { return Lane::broadcast(v[k]); }
   static double& entry(double* v, Index k, Index) { return v[k]; }
+
+  using Left = NumberFactor;
+  static constexpr Index left_stride = 1;
+  using SharedRight = LaneFactor;
+  static constexpr Index shared_stride = lane_width;
   static Lane shared(const double* row, Index c) { return Lane::load(row + c * lane_width); }
 
   static Lane sum(Lane x) { return Lane::broadcast(x.sum()); }
@@ -78,6 +96,24 @@ struct ColumnsInLanes {
     for (Index k = 0; k < lane_width; ++k) number[k] = static_cast<double>(k);
     const Lane limit = Lane::broadcast(static_cast<double>(here));
     return select(Lane::load(number) < limit, x, otherwise);
+  }
+
+  /// By blocks of a lane of rows and columns; entries within a block on the diagonal one by one. Rows
+  /// beyond the last take no part: what would stand in them is padding of the columns, and stays zero.
+  static void mirror(double* data, Index stride, Index size) {
+    for (Index begin = 0; begin < size; begin += lane_width) {
+      const Index rows = std::min(lane_width, size - begin);
+      for (Index k = 0; k < begin; k += lane_width) {
+        double block[lane_width * lane_width] = {};
+        for (Index r = 0; r < rows; ++r) {
+          Lane::load(data + (begin + r) * stride + k).store(block + r * lane_width);
+        }
+        transpose(block, lane_width, data + k * stride + begin, stride);
+      }
+      for (Index j = begin; j < begin + rows; ++j) {
+        for (Index k = begin; k < j; ++k) data[k * stride + j] = data[j * stride + k];
+      }
+    }
   }
 
   /// `lanes` (padded(size),) of lanes, v (padded(size),)

@@ -25,7 +25,7 @@ class LinearAll final : public LoopedEngine {
         B_(D_, D_),
         product_(D_, D_),
         panel_(panel_rows, D_),
-        row_(1, D_) {}
+        moved_(panel_rows, D_) {}
 
   Index most() const override { return L::tasks; }
 
@@ -51,12 +51,11 @@ class LinearAll final : public LoopedEngine {
     for (Index begin = problem_.first_wanted(); begin < problem_.rows(); begin += panel_rows) {
       const Index count = std::min(panel_rows, problem_.rows() - begin);
       prompts_.read(begin, count, panel_.row(0));
-      for (Index i = 0; i < count; ++i) {
-        if (has_moved_) {
-          multiply(panel_, i, 1, B_, D_, [&](Index, Index c, Lane sum) { row_.put(0, c, sum); });
-        }
-        prompts_.write(has_moved_ ? row_.row(0) : panel_.row(i), begin + i, k, sink);
+      if (has_moved_) {
+        multiply_rows(panel_, 0, count, B_.right(), D_, moved_);
+        std::swap(panel_, moved_);
       }
+      for (Index i = 0; i < count; ++i) prompts_.write(panel_.row(i), begin + i, k, sink);
     }
   }
 
@@ -75,7 +74,7 @@ class LinearAll final : public LoopedEngine {
   /// B ← B A, so that z(t) = z(0) B
   void follow() {
     if (has_moved_) {
-      multiply(B_, 0, D_, A_, D_, [&](Index r, Index c, Lane sum) { product_.put(r, c, sum); });
+      multiply_rows(B_, 0, D_, A_.right(), D_, product_);
       std::swap(B_, product_);
     } else {
       B_.assign(A_);
@@ -86,10 +85,8 @@ class LinearAll final : public LoopedEngine {
   /// S ← Aᵀ (S A)
   void move_sums() {
     TaskMatrix<L>& S = sums_.S();
-    multiply(S, 0, D_, A_, D_, [&](Index r, Index c, Lane sum) { product_.put(r, c, sum); });
-    multiply_symmetric(
-        D_, D_, [&](Index r, Index k) { return A_.element(k, r); },
-        [&](Index k, Index c) { return product_.lane(k, c); }, S);
+    multiply_rows(S, 0, D_, A_.right(), D_, product_);
+    multiply_symmetric(A_.left().transposed(), product_.right(), D_, D_, S);
   }
 
   const LoopedProblem& problem_;
@@ -102,7 +99,7 @@ class LinearAll final : public LoopedEngine {
   TaskMatrix<L> B_;         // (D, D)
   TaskMatrix<L> product_;   // (D, D)
   TaskMatrix<L> panel_;     // (panel_rows, D)
-  TaskMatrix<L> row_;       // (1, D)
+  TaskMatrix<L> moved_;     // (panel_rows, D)
 };
 
 }  // namespace loopcore

@@ -2,6 +2,7 @@
 // rows, and a loop costs n D².
 #pragma once
 
+#include <algorithm>
 #include <span>
 
 #include "loopcore/looped_engine.hpp"
@@ -22,8 +23,7 @@ class LinearCausal final : public LoopedEngine {
         z_(problem.rows(), D_),
         scored_(1, D_),
         summed_(1, D_),
-        attended_(1, D_),
-        kept_(1, D_) {}
+        attended_(1, D_) {}
 
   Index most() const override { return L::tasks; }
 
@@ -56,25 +56,20 @@ class LinearCausal final : public LoopedEngine {
   void move(Index i, Index layer, Lane eta) {
     const Index lanes = L::lanes(D_);
     for (Index j = 0; j < D_; ++j) {
-      const Lane z_j = z_.element(i, j);
+      const Lane z_j = z_.left(i)(0, j);
       for (Index c = 0; c < lanes; ++c) S_.put(j, c, madd(z_j, z_.lane(i, c), S_.lane(j, c)));
     }
-    const auto keep = [&](Index, Index c, Lane sum) { kept_.put(0, c, sum); };
     for (Index h = 0; h < problem_.model.heads; ++h) {
-      multiply(z_, i, 1, weights_.Q(layer, h), D_,
-               [&](Index, Index c, Lane sum) { scored_.put(0, c, sum); });
-      multiply(scored_, 0, 1, S_, D_, [&](Index, Index c, Lane sum) { summed_.put(0, c, sum); });
-      multiply(summed_, 0, 1, weights_.P(layer, h), D_, [&](Index, Index c, Lane sum) {
-        attended_.put(0, c, h == 0 ? sum : attended_.lane(0, c) + sum);
-      });
+      multiply_rows(z_, i, 1, weights_.Q(layer, h).template right<L>(), D_, scored_);
+      multiply_rows(scored_, 0, 1, S_.right(), D_, summed_);
+      multiply_rows(summed_, 0, 1, weights_.P(layer, h).template right<L>(), D_, attended_, h > 0);
     }
     if (weights_.has_skip()) {
-      multiply(z_, i, 1, weights_.skip(), D_, keep);
-    } else {
-      for (Index c = 0; c < lanes; ++c) keep(0, c, z_.lane(i, c));
+      multiply_rows(z_, i, 1, weights_.skip().template right<L>(), D_, scored_);
+      std::copy_n(scored_.row(0), scored_.stride(), z_.row(i));
     }
     for (Index c = 0; c < lanes; ++c) {
-      z_.put(i, c, madd(-eta, attended_.lane(0, c), kept_.lane(0, c)));
+      z_.put(i, c, madd(-eta, attended_.lane(0, c), z_.lane(i, c)));
     }
   }
 
@@ -87,7 +82,6 @@ class LinearCausal final : public LoopedEngine {
   TaskMatrix<L> scored_;    // (1, D)
   TaskMatrix<L> summed_;    // (1, D)
   TaskMatrix<L> attended_;  // (1, D)
-  TaskMatrix<L> kept_;      // (1, D)
 };
 
 }  // namespace loopcore

@@ -24,7 +24,8 @@ class LinearQuery final : public LoopedEngine {
         sums_(D_),
         product_(D_, D_),
         z_(problem.m, D_),
-        next_(problem.m, D_),
+        attended_(problem.m, D_),
+        kept_(problem.m, D_),
         panel_(panel_rows, D_) {
     for (Index layer = 0; layer < problem.model.layers; ++layer) M_.emplace_back(D_, D_);
   }
@@ -64,38 +65,30 @@ class LinearQuery final : public LoopedEngine {
  private:
   /// z ← z·skip − η z M, and for a query that sees itself − η Σ_h (z Q_h zᵀ) z P_h
   void move(Index layer, Lane eta) {
-    const TaskMatrix<L>& M = M_[static_cast<std::size_t>(layer)];
-    multiply(z_, 0, problem_.m, M, D_, [&](Index r, Index c, Lane sum) { next_.put(r, c, sum); });
+    multiply_rows(z_, 0, problem_.m, M_[static_cast<std::size_t>(layer)].right(), D_, attended_);
     if (problem_.model.mask != Mask::context) attend_to_itself(layer);
     if (weights_.has_skip()) {
-      subtract(eta);
-    } else {
-      for (Index r = 0; r < problem_.m; ++r) {
-        for (Index c = 0; c < L::lanes(D_); ++c) {
-          z_.put(r, c, madd(-eta, next_.lane(r, c), z_.lane(r, c)));
-        }
+      multiply_rows(z_, 0, problem_.m, weights_.skip().template right<L>(), D_, kept_);
+      std::swap(z_, kept_);
+    }
+    for (Index r = 0; r < problem_.m; ++r) {
+      for (Index c = 0; c < L::lanes(D_); ++c) {
+        z_.put(r, c, madd(-eta, attended_.lane(r, c), z_.lane(r, c)));
       }
     }
   }
 
-  /// z ← z·skip − η next
-  void subtract(Lane eta) {
-    multiply(z_, 0, problem_.m, weights_.skip(), D_, [&](Index r, Index c, Lane sum) {
-      next_.put(r, c, madd(-eta, next_.lane(r, c), sum));
-    });
-    std::swap(z_, next_);
-  }
-
-  /// next ← next + Σ_h (z Q_h zᵀ) z P_h, for the one query
+  /// attended ← attended + Σ_h (z Q_h zᵀ) z P_h, for the one query
   void attend_to_itself(Index layer) {
     for (Index h = 0; h < problem_.model.heads; ++h) {
+      multiply_rows(z_, 0, problem_.m, weights_.Q(layer, h).template right<L>(), D_, kept_);
       Lane score = Lane::zero();
-      multiply(z_, 0, 1, weights_.Q(layer, h), D_,
-               [&](Index, Index c, Lane sum) { score = madd(sum, z_.lane(0, c), score); });
+      for (Index c = 0; c < L::lanes(D_); ++c) score = madd(kept_.lane(0, c), z_.lane(0, c), score);
       score = L::sum(score);
-      multiply(z_, 0, 1, weights_.P(layer, h), D_, [&](Index, Index c, Lane sum) {
-        next_.put(0, c, madd(score, sum, next_.lane(0, c)));
-      });
+      multiply_rows(z_, 0, problem_.m, weights_.P(layer, h).template right<L>(), D_, kept_);
+      for (Index c = 0; c < L::lanes(D_); ++c) {
+        attended_.put(0, c, madd(score, kept_.lane(0, c), attended_.lane(0, c)));
+      }
     }
   }
 
@@ -107,7 +100,8 @@ class LinearQuery final : public LoopedEngine {
   std::vector<TaskMatrix<L>> M_;  // (D, D) a layer: Σ_h Q_h S P_h
   TaskMatrix<L> product_;         // (D, D)
   TaskMatrix<L> z_;               // (m, D)
-  TaskMatrix<L> next_;            // (m, D)
+  TaskMatrix<L> attended_;        // (m, D)
+  TaskMatrix<L> kept_;            // (m, D)
   TaskMatrix<L> panel_;           // (panel_rows, D)
 };
 

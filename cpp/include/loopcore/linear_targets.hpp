@@ -29,7 +29,7 @@ class LinearTargets final : public LoopedEngine {
         s_(1, D_),
         a_(1, D_),
         c_(1, D_),
-        next_(1, D_),
+        moved_(1, D_),
         beta_(1, D_),
         panel_(panel_rows, D_) {
     const LoopedModel& model = problem.model;
@@ -94,14 +94,15 @@ class LinearTargets final : public LoopedEngine {
   /// One loop of one layer; the formulas stand at the top.
   void move(Index layer, Lane eta) {
     const SharedMatrix GT{GT_.data() + layer * D_ * stride_, stride_};
-    multiply(c_, 0, 1, GT, D_,
-             [&](Index, Index c, Lane sum) { a_.put(0, c, madd(-eta, sum, s_.lane(0, c))); });
-    const Lane a_y = a_.element(0, D_ - 1);
-    clear_target(a_.row(0));
-    multiply(a_, 0, 1, sums_.S(), D_,
-             [&](Index, Index c, Lane sum) { next_.put(0, c, madd(a_y, c_.lane(0, c), sum)); });
-    std::swap(c_, next_);
+    multiply_rows(c_, 0, 1, GT.template right<L>(), D_, a_);
     for (Index c = 0; c < L::lanes(D_); ++c) {
+      a_.put(0, c, madd(-eta, a_.lane(0, c), s_.lane(0, c)));
+    }
+    const Lane a_y = a_.left()(0, D_ - 1);
+    clear_target(a_.row(0));
+    multiply_rows(a_, 0, 1, sums_.S().right(), D_, moved_);
+    for (Index c = 0; c < L::lanes(D_); ++c) {
+      c_.put(0, c, madd(a_y, c_.lane(0, c), moved_.lane(0, c)));
       beta_.put(0, c, madd(a_y, beta_.lane(0, c), a_.lane(0, c)));
     }
   }
@@ -125,7 +126,7 @@ class LinearTargets final : public LoopedEngine {
   TaskMatrix<L> s_;      // (1, D)
   TaskMatrix<L> a_;      // (1, D), without its last entry
   TaskMatrix<L> c_;      // (1, D), likewise
-  TaskMatrix<L> next_;   // (1, D)
+  TaskMatrix<L> moved_;  // (1, D)
   TaskMatrix<L> beta_;   // (1, D)
   TaskMatrix<L> panel_;  // (panel_rows, D)
 };

@@ -1,5 +1,4 @@
-// TaskMatrix: a matrix a task, its columns in lanes of whichever layout, and the products of such matrices
-// with each other and with weights that all tasks share.
+// TaskMatrix: a matrix a task, its columns in lanes of whichever layout, as operand of products.
 #pragma once
 
 #include <algorithm>
@@ -21,11 +20,15 @@ class TaskMatrix {
 
   double* row(Index j) { return values_.data() + j * stride_; }
   const double* row(Index j) const { return values_.data() + j * stride_; }
-  Index stride() const { return stride_; }
+  Index stride() const { return stride_; }  // doubles, from row to row
 
-  Lane element(Index j, Index k) const { return L::element(row(j), k); }
   Lane lane(Index j, Index c) const { return Lane::load(row(j) + c * lane_width); }
   void put(Index j, Index c, Lane value) { value.store(row(j) + c * lane_width); }
+
+  /// The rows from `first` on as the left factor of a product, and all as its right one.
+  typename L::Left left(Index first = 0) const { return {row(first), stride_, L::left_stride}; }
+  LaneFactor right() const { return {row(0), stride_, lane_width}; }
+
   void fill(double value) { values_.fill(value); }
   void assign(const TaskMatrix& other) {
     std::copy_n(other.values_.data(), values_.size(), values_.data());
@@ -43,48 +46,32 @@ struct SharedMatrix {
 
   double operator()(Index j, Index k) const { return data[j * stride + k]; }
   const double* row(Index j) const { return data + j * stride; }
+
+  NumberFactor left() const { return {data, stride, 1}; }
+  template <class L>
+  typename L::SharedRight right() const {
+    return {data, stride, L::shared_stride};
+  }
 };
 
-/// put(r, c, lane c of row r of left right) for `rows` rows of left from `first` on;  left (·, size),
-/// right (size, size)
-template <class L, class Put>
-void multiply(const TaskMatrix<L>& left, Index first, Index rows, const TaskMatrix<L>& right,
-              Index size, Put&& put) {
-  multiply_tiles(
-      rows, L::lanes(size), size, [&](Index r, Index k) { return left.element(first + r, k); },
-      [&](Index k, Index c) { return right.lane(k, c); }, put);
-}
-template <class L, class Put>
-void multiply(const TaskMatrix<L>& left, Index first, Index rows, SharedMatrix right, Index size,
-              Put&& put) {
-  multiply_tiles(
-      rows, L::lanes(size), size, [&](Index r, Index k) { return left.element(first + r, k); },
-      [&](Index k, Index c) { return L::shared(right.row(k), c); }, put);
-}
-template <class L, class Put>
-void multiply(SharedMatrix left, const TaskMatrix<L>& right, Index size, Put&& put) {
-  multiply_tiles(
-      size, L::lanes(size), size, [&](Index r, Index k) { return Lane::broadcast(left(r, k)); },
-      [&](Index k, Index c) { return right.lane(k, c); }, put);
+/// The first rows of out ← the rows of left, `rows` from `first` on, times right, (size, size); or they are
+/// added to it.
+template <class L, class Right>
+void multiply_rows(const TaskMatrix<L>& left, Index first, Index rows, Right right, Index size,
+                   TaskMatrix<L>& out, bool adds = false) {
+  multiply(left.left(first), right, rows, size, L::lanes(size), out.row(0), out.stride(), adds);
 }
 
-/// out ← left right, of which only the lower triangle is computed and then mirrored: left(r, k) and
-/// right(k, c) are the factors of a symmetric (size, size) product.
-template <class L, class Left, class Right>
-void multiply_symmetric(Index size, Index inner, Left&& left, Right&& right, TaskMatrix<L>& out) {
-  constexpr Index rows_of_block = lane_width;
-  for (Index begin = 0; begin < size; begin += rows_of_block) {
-    const Index rows = std::min(rows_of_block, size - begin);
-    const Index lanes = L::lanes(begin + rows);
-    multiply_tiles(
-        rows, lanes, inner, [&](Index r, Index k) { return left(begin + r, k); }, right,
-        [&](Index r, Index c, Lane sum) { out.put(begin + r, c, sum); });
+/// out ← left right, symmetric of that size: the lower triangle is computed, and then mirrored.
+template <class L, class Left>
+void multiply_symmetric(Left left, LaneFactor right, Index size, Index inner, TaskMatrix<L>& out) {
+  for (Index begin = 0; begin < size; begin += lane_width) {
+    const Index rows = std::min(lane_width, size - begin);
+    const Left rows_of_left{left.data + begin * left.row, left.row, left.column};
+    multiply(rows_of_left, right, rows, inner, L::lanes(begin + rows), out.row(begin),
+             out.stride());
   }
-  for (Index j = 0; j < size; ++j) {
-    for (Index k = 0; k < j; ++k) {
-      for (Index t = 0; t < L::tasks; ++t) L::entry(out.row(k), j, t) = L::entry(out.row(j), k, t);
-    }
-  }
+  L::mirror(out.row(0), out.stride(), size);
 }
 
 }  // namespace loopcore

@@ -1,61 +1,96 @@
-// Tile product: out_rc = Σ_k left(r, k) right(k, c), the one dense product of the general family. What left
-// and right are, numbers of one task or of a lane of tasks, is said by whoever calls.
+// Tile product: out_rc = Σ_k left_rk right_kc, the one dense product of the general family. Its factors are
+// numbers or lanes at any strides, so the same few kernels multiply prompts that lie side by side and the
+// columns of a single one.
 #pragma once
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
 #include "loopcore/lane.hpp"
-#include "loopcore/packed_gram.hpp"
 #include "loopcore/types.hpp"
 
 namespace loopcore {
 
+/// A matrix of lanes, or of numbers that stand for a lane of the same ones. Strides are in doubles.
+template <bool has_lanes>
+struct Factor {
+  const double* data = nullptr;
+  Index row = 0;     // from row to row
+  Index column = 0;  // from column to column
+
+  Lane operator()(Index j, Index k) const {
+    const double* at = data + j * row + k * column;
+    return has_lanes ? Lane::load(at) : Lane::broadcast(*at);
+  }
+  Factor transposed() const { return {data, column, row}; }
+};
+using LaneFactor = Factor<true>;
+using NumberFactor = Factor<false>;
+
 namespace detail {
 
-/// visit(c, C) for tiles of C lanes, C a constant of at most `Most`, all about as wide: a narrow one has
-/// too few sums to hide the latency of a multiply-add.
+// A tile's sums, with their factors, fill the registers: 32 of them with AVX-512, otherwise 16.
+inline constexpr Index tile_lanes = lane_width == 8 ? 4 : 2;
+inline constexpr Index tile_sums = lane_width == 8 ? 24 : 12;
+
+/// visit(begin, N) for parts of [0, size) of N, a constant of at most `Most`, all about as large.
 template <Index Most, class Visit>
-[[gnu::always_inline]] inline void for_each_tile_of_lanes(Index lanes, Visit&& visit) {
-  for (Index c = 0; c < lanes;) {
-    const Index tiles = (lanes - c + Most - 1) / Most;
-    const Index width = (lanes - c + tiles - 1) / tiles;
-    [&]<Index... C>(std::integer_sequence<Index, C...>) {
-      ((width == C + 1 ? visit(c, std::integral_constant<Index, C + 1>()) : void()), ...);
+[[gnu::always_inline]] inline void for_each_part(Index size, Visit&& visit) {
+  for (Index begin = 0; begin < size;) {
+    const Index parts = (size - begin + Most - 1) / Most;
+    const Index part = (size - begin + parts - 1) / parts;
+    [&]<Index... N>(std::integer_sequence<Index, N...>) {
+      ((part == N + 1 ? visit(begin, std::integral_constant<Index, N + 1>()) : void()), ...);
     }(std::make_integer_sequence<Index, Most>());
-    c += width;
+    begin += part;
+  }
+}
+
+/// One tile of `multiply`, at the first row and lane of its operands.
+template <Index R, Index C, class Left, class Right>
+void multiply_tile(Left left, Right right, Index inner, bool adds, double* out, Index stride) {
+  Lane sum[R][C];
+  for (Index r = 0; r < R; ++r) {
+    for (Index c = 0; c < C; ++c) {
+      sum[r][c] = adds ? Lane::load(out + r * stride + c * lane_width) : Lane::zero();
+    }
+  }
+  for (Index k = 0; k < inner; ++k) {
+    Lane right_k[C];
+    for (Index c = 0; c < C; ++c) right_k[c] = right(k, c);
+    for (Index r = 0; r < R; ++r) {
+      const Lane left_k = left(r, k);
+      for (Index c = 0; c < C; ++c) sum[r][c] = madd(left_k, right_k[c], sum[r][c]);
+    }
+  }
+  for (Index r = 0; r < R; ++r) {
+    for (Index c = 0; c < C; ++c) sum[r][c].store(out + r * stride + c * lane_width);
   }
 }
 
 }  // namespace detail
 
-/// put(r, c, Σ_k left(r, k) right(k, c)) for r < rows, c < lanes, k < inner. The sums run in the order of k,
-/// so a row has the same bits alone and in company.
-template <class Left, class Right, class Put>
-[[gnu::always_inline]] inline void multiply_tiles(Index rows, Index lanes, Index inner, Left&& left,
-                                                  Right&& right, Put&& put) {
-  const auto make_tile = [&](Index r0, auto R, Index c0, auto C) {
-    Lane sum[R][C];
-    for (auto& row : sum) {
-      for (Lane& entry : row) entry = Lane::zero();
-    }
-    detail::add_outer_products<R, C>(
-        0, inner, [&](Index k, Index r) { return left(r0 + r, k); },
-        [&](Index k, Index c) { return right(k, c0 + c); }, sum);
-    for (Index r = 0; r < R; ++r) {
-      for (Index c = 0; c < C; ++c) put(r0 + r, c0 + c, sum[r][c]);
-    }
+/// out_rc = Σ_k left_rk right_kc for r < rows, k < inner and c < lanes, or out_rc added to it where the
+/// product `adds`. Rows of out are `stride` doubles apart. Every sum runs in the order of k, so a row has
+/// the same bits alone and in company.
+template <class Left, class Right>
+[[gnu::noinline]] void multiply(Left left, Right right, Index rows, Index inner, Index lanes,
+                                double* out, Index stride, bool adds = false) {
+  const auto tile = [&](Index r, auto R, Index c, auto C) {
+    detail::multiply_tile<R, C>(Left{left.data + r * left.row, left.row, left.column},
+                                Right{right.data + c * right.column, right.row, right.column},
+                                inner, adds, out + r * stride + c * lane_width, stride);
   };
-  constexpr Index tile = lane_width == 8 ? 4 : 2;  // with the factors it fills the registers
-  Index r = 0;
-  for (; r + tile <= rows; r += tile) {
-    detail::for_each_tile_of_lanes<4>(
-        lanes, [&](Index c, auto C) { make_tile(r, std::integral_constant<Index, tile>(), c, C); });
+  if (rows == 1) {  // with more lanes at once, its few sums hide their latency
+    constexpr std::integral_constant<Index, 1> one;
+    detail::for_each_part<8>(lanes, [&](Index c, auto C) { tile(0, one, c, C); });
+    return;
   }
-  for (; r < rows; ++r) {  // one row alone hides the latency of the sums with more of them
-    detail::for_each_tile_of_lanes<8>(
-        lanes, [&](Index c, auto C) { make_tile(r, std::integral_constant<Index, 1>(), c, C); });
-  }
+  detail::for_each_part<detail::tile_lanes>(lanes, [&](Index c, auto C) {
+    constexpr Index most_rows = std::min<Index>(detail::tile_sums / C, 8);
+    detail::for_each_part<most_rows>(rows, [&](Index r, auto R) { tile(r, R, c, C); });
+  });
 }
 
 }  // namespace loopcore
