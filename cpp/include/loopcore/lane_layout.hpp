@@ -104,9 +104,10 @@ struct ColumnsInLanes {
     for (Index begin = 0; begin < size; begin += lane_width) {
       const Index rows = std::min(lane_width, size - begin);
       for (Index k = 0; k < begin; k += lane_width) {
-        double block[lane_width * lane_width] = {};
-        for (Index r = 0; r < rows; ++r) {
-          Lane::load(data + (begin + r) * stride + k).store(block + r * lane_width);
+        double block[lane_width * lane_width];
+        for (Index r = 0; r < lane_width; ++r) {
+          const Lane row = r < rows ? Lane::load(data + (begin + r) * stride + k) : Lane::zero();
+          row.store(block + r * lane_width);
         }
         transpose(block, lane_width, data + k * stride + begin, stride);
       }
