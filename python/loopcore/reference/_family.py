@@ -185,9 +185,10 @@ def _states(
     if queries != 1 and (mask != "context" or (normalize == "all" and update != "query")):
         raise ValueError(f"queries: expected 1 where rows see the query, got {queries}")
     M = sees(n, mask, queries)  # (n + queries, n + queries)
-    steps = _steps(eta, schedule, T, len(P_)).astype(dtype)  # (..., T, L)
+    steps = _steps(eta, schedule, T).astype(dtype)  # (..., T or 1, L or 1)
     if scale == "mean":
         steps, M = steps / dtype.type(max(n, 1)), M if n else np.zeros_like(M)
+    steps = np.broadcast_to(steps, (*steps.shape[:-2], T, len(P_)))
     N = M if normalize == "masked" else counts(n, queries)
     state = np.broadcast_to(
         state, (*np.broadcast_shapes(state.shape[:-2], steps.shape[:-2]), rows, D)
@@ -214,19 +215,16 @@ def _check(words: dict[str, str]) -> None:
             raise ValueError(f"{argument}: expected one of {WORDS[argument]}, got {word!r}")
 
 
-def _steps(
-    eta: ArrayLike | None, schedule: ArrayLike | None, T: int, layers: int
-) -> NDArray[np.floating[Any]]:
-    """Return the (..., T, L) steps that eta, (..., L), or schedule, (..., ≥ T, L), mean."""
+def _steps(eta: ArrayLike | None, schedule: ArrayLike | None, T: int) -> FloatArray:
+    """Return the steps as (..., 1, L) from eta, (..., L), or (..., T, L) from schedule."""
     if (eta is None) == (schedule is None):
         raise ValueError("eta: expected eta or schedule, got both or none")
     if eta is not None:
-        given = real(eta)[..., None, :]  # (..., 1, L)
-    else:
-        given = real(np.asarray(schedule))[..., :T, :]  # (..., T, L)
-        if given.shape[-2] != T:
-            raise ValueError(f"schedule: expected {T} loops, got {given.shape[-2]}")
-    return np.broadcast_to(given, (*given.shape[:-2], T, layers))
+        return real(eta)[..., None, :]
+    given = real(np.asarray(schedule))[..., :T, :]
+    if given.shape[-2] != T:
+        raise ValueError(f"schedule: expected {T} loops, got {given.shape[-2]}")
+    return given
 
 
 def sees(n: int, mask: str, queries: int = 1) -> Mask:
