@@ -130,6 +130,11 @@ def test_optimal_uses_the_rank_of_the_type(rng):
     model = models.gradient_descent(4, eta="optimal")
     want = loopcore.run(X, y, 1.0, 20, eta="optimal")
     np.testing.assert_allclose(model.generate(X, y, 1.0, 20), want, rtol=2e-5, atol=1e-6)
+    predictor = models.gradient_descent(4, update="all", eta="optimal")
+    prediction = predictor.predict(X, y, np.ones(4, np.float32), 20)
+    operator = predictor.operator(X, y, 20)
+    assert operator.dtype == np.float32
+    np.testing.assert_allclose(-operator[:4, 4].sum(), prediction, rtol=1e-5)
 
 
 # Reading out -------------------------------------------------------------------------------

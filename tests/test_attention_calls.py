@@ -222,6 +222,11 @@ WRONG_CALLS = {
         ValueError,
         r"x_query: expected shape \(..., d\) with d = 2, got \(3,\)",
     ),
+    "x_query, ragged": (
+        lambda: MODEL.predict(X, Y, [[1, 2], [3]], 1),
+        ValueError,
+        "x_query: expected an array of numbers: ",
+    ),
     "x_query, text": (lambda: MODEL.predict(X, Y, "x", 1), TypeError, "x_query: expected real"),
     "y0, object": (lambda: MODEL.predict(X, Y, X, 1, [None] * 5), TypeError, "y0: expected real"),
     "alpha": (lambda: QUERY.generate(X, Y, 1j, 1), TypeError, "alpha: expected real"),

@@ -359,7 +359,7 @@ class LoopedTransformer(Description):
         context = read_rows(X, "X", 2, self._features())
         targets = read_targets(y, context)
         T, threads = read_index(T, "T"), read_threads(num_threads)
-        many = np.ndim(x_query) >= context.ndim
+        many = read_real(x_query, "x_query").ndim >= context.ndim
         queries = read_rows(x_query, "x_query", 1 + many, context.shape[-1])
         dtype = common_type(context, targets, queries)
         inputs = [(context, 2), (targets, 1), (queries, 1 + many)]
@@ -451,8 +451,8 @@ class LoopedTransformer(Description):
             context = context.astype(dtype)
             rows = self._tokens.lift(context, context)
             # Queries never see each other, so that the D unit rows become the rows of A.
-            unit = np.eye(D)
-            Z = join(rows, targets, unit[:, :-1], unit[:, -1]).astype(np.float64)
+            unit = np.eye(D, dtype=rows.dtype)
+            Z = join(rows, targets, unit[:, :-1], unit[:, -1])
             steps = self._steps(Z, T, queries=D, num_threads=threads)
             A, _ = looped(
                 Z, self._layers, steps, T, queries=D, only_queries=True, num_threads=threads
