@@ -56,7 +56,7 @@ def test_model_is_its_literal_matrices(rng, kind, dtype):
         got = model(Z, T)
         assert got.dtype == dtype
         literal = error(reference.looped(Z, P, Q, T, **rest))
-        assert (error(got) <= 30 * np.maximum(u, literal)).all()
+        assert (error(got) <= 30 * np.maximum(u, literal)).all(), (shape, error(got), literal)
 
 
 @every_kind
