@@ -25,9 +25,9 @@ PROMPTS = 16  # 45 kinds · 15 · 16 = 10,800
 
 def orders(rng, kind, D):
     """Return three orders of the channels, (3, D); the y slot, where it matters, stays last."""
-    free = D - 1 if kind["update"] == "targets" else D
-    last = np.arange(free, D)
-    return [np.r_[order, last] for order in (np.arange(free), *rng.permuted([range(free)] * 2, 1))]
+    free = np.arange(D - 1 if kind["update"] == "targets" else D)
+    last = np.arange(len(free), D)
+    return [np.r_[order, last] for order in (free, rng.permutation(free), rng.permutation(free))]
 
 
 def literal_error(Z, T, arguments, error, some_orders):
@@ -46,6 +46,7 @@ def literal_error(Z, T, arguments, error, some_orders):
     return np.max(errors, 0)
 
 
+@pytest.mark.filterwarnings("ignore::loopcore.DivergenceWarning")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", KINDS, ids=name_of)
 def test_error_is_that_of_the_literal_loop(rng, kind, dtype, request):
@@ -54,22 +55,23 @@ def test_error_is_that_of_the_literal_loop(rng, kind, dtype, request):
     tested = 0
     while tested < GROUPS * PROMPTS * request.config.getoption("--promise-scale"):
         D, n, T = rng.choice(WIDTHS), rng.choice(CONTEXTS), rng.integers(0, 7)
-        shape = (*rng.integers(1, 3, 2), rng.choice(["sum", "mean"]), *rng.random(2) < 0.4)
+        shape = (*rng.integers(1, 3, 2), rng.choice(["sum", "mean"]), *(rng.random(2) < 0.4))
         arguments = random_model(rng, kind, shape, D, T)
         arguments["P"] = arguments["P"] * rng.choice([1, 3])
         Z = rng.normal(size=(PROMPTS, n + 1, D)).astype(dtype)
         rest = literal_arguments(arguments)
         P, Q = arguments["P"], arguments["Q"]
-        want = reference.looped(Z.astype(np.longdouble), P, Q, T, **rest)
-        size = np.abs(want).max((-1, -2))  # (B,)
-        finite = size < np.finfo(dtype).max
+        with np.errstate(all="ignore"):  # some models blow up
+            want = reference.looped(Z.astype(np.longdouble), P, Q, T, **rest)
+            size = np.abs(want).max((-1, -2))  # (B,)
 
-        def error(Z_T, want=want, size=size):
-            return np.abs(Z_T - want).max((-1, -2)) / size
+            def error(Z_T, want=want, size=size):
+                return np.abs(Z_T - want).max((-1, -2)) / size
 
-        literal = literal_error(Z, T, arguments, error, orders(rng, kind, D))
-        got = error(LoopedTransformer(**arguments)(Z, T))
-        ratio = (got / np.maximum(u, literal))[finite]
+            literal = literal_error(Z, T, arguments, error, orders(rng, kind, D))
+            got = error(LoopedTransformer(**arguments)(Z, T))
+            finite = (size < np.finfo(dtype).max) & np.isfinite(literal)
+            ratio = (got / np.maximum(u, literal))[finite]
         assert (ratio <= 30).all(), f"{ratio.max():.1f} with D={D}, n={n}, T={T}, {shape}"
         worst = max(worst, ratio.max(initial=0))
         tested += int(finite.sum())

@@ -39,7 +39,6 @@ class Attend {
  public:
   // Lanes of keys a panel, whose keys are still in the first-level cache when the weights are known.
   static constexpr Index panel_lanes = L::tasks > 1 ? 16 : 32;
-  32;  // 8 KiB of scores with eight doubles a lane and four rows
 
   /// For tokens of D numbers. With more lanes of keys a panel, the weights of that many can be read.
   Attend(Attention attention, Index D, Index lanes = panel_lanes)

@@ -29,8 +29,9 @@ class AttentionTargets final : public LoopedEngine {
         attend_(problem.model.attention, D_, std::max<Index>(key_lanes_, 1)),
         z_(problem.rows(), D_),
         u_(AttendingRows::most, D_),
-        K_(problem.model.layers * problem.rows() * key_lanes_ * lane_width),
+        K_(problem.model.layers * (problem.rows() - first_) * key_lanes_ * lane_width),
         y_(1, problem.rows()),
+        seen_(1, keys_count_),
         kept_(1, problem.rows()),
         received_(1, problem.rows()),
         lanes_(padded(problem.rows()) * lane_width) {}
@@ -72,7 +73,8 @@ class AttentionTargets final : public LoopedEngine {
 
  private:
   double* weight(Index layer, Index row, Index lane) {
-    return K_.data() + ((layer * problem_.rows() + row) * key_lanes_ + lane) * lane_width;
+    const Index moving = problem_.rows() - first_;
+    return K_.data() + ((layer * moving + row - first_) * key_lanes_ + lane) * lane_width;
   }
 
   /// K_ij ← K_ij + p h(x_i Q x_jᵀ) of one head, for `count` rows from i on
@@ -110,7 +112,11 @@ class AttentionTargets final : public LoopedEngine {
   /// y ← skip_yy y + kept − η K y
   void move(Index layer, Lane eta) {
     const Index rows = problem_.rows() - first_;
-    const LaneFactor y{y_.row(0), 0, lane_width};
+    for (Index c = 0; c < key_lanes_; ++c) {
+      // Beyond the keys stand queries that nobody sees: their weights are 0, but 0 · NaN is not.
+      seen_.put(0, c, L::first(y_.lane(0, c), c, keys_count_, Lane::zero()));
+    }
+    const LaneFactor y{seen_.row(0), 0, lane_width};
     const LaneFactor K{weight(layer, first_, 0), lane_width, key_lanes_ * lane_width};
     multiply(y, K, 1, key_lanes_, rows, lanes_.data() + first_ * lane_width, 0);
     L::collapse(lanes_.data(), problem_.rows(), received_.row(0));
@@ -139,8 +145,9 @@ class AttentionTargets final : public LoopedEngine {
   Attend<L> attend_;
   TaskMatrix<L> z_;         // (n + m, D)
   TaskMatrix<L> u_;         // (most, D)
-  Buffer K_;                // (layers, n + m) rows of lanes of keys
+  Buffer K_;                // (layers, n + m − first) rows of lanes of keys
   TaskMatrix<L> y_;         // (1, n + m)
+  TaskMatrix<L> seen_;      // (1, keys)
   TaskMatrix<L> kept_;      // (1, n + m)
   TaskMatrix<L> received_;  // (1, n + m)
   Buffer lanes_;            // (padded(n + m),) lanes
