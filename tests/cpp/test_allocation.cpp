@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "allocations.hpp"
 #include "solving.hpp"
 
 namespace {
@@ -29,6 +30,8 @@ void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 using namespace loopcore;
+
+long testing::allocations() { return ::allocations; }
 
 TEST_CASE("the count sees an allocation") {
   const long before = allocations;

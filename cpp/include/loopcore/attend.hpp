@@ -100,7 +100,8 @@ class Attend {
   }
 
   void open() {
-    largest_.fill(Lane::broadcast(-std::numeric_limits<double>::infinity()));
+    // Not −Inf: from it, scores of −Inf, and keys that are not counted, are no distance away but NaN.
+    largest_.fill(Lane::broadcast(std::numeric_limits<double>::lowest()));
     sum_.fill(Lane::zero());
   }
 

@@ -1,0 +1,126 @@
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <limits>
+#include <loopcore/buffer.hpp>
+#include <loopcore/lane_layout.hpp>
+#include <vector>
+
+using namespace loopcore;
+
+namespace {
+
+constexpr Index sizes[] = {1, 2, 5, 8, 9, 17, 33};
+
+/// Number k of the task t.
+double number(Index k, Index t) { return static_cast<double>(100 * t + k + 1); }
+
+/// One vector a task, packed as L has it.
+template <class L>
+std::vector<double> packed_vectors(Index size) {
+  std::vector<std::vector<double>> vectors;
+  const double* sources[L::tasks];
+  for (Index t = 0; t < L::tasks; ++t) {
+    std::vector<double> vector;
+    for (Index k = 0; k < size; ++k) vector.push_back(number(k, t));
+    vectors.push_back(std::move(vector));
+  }
+  for (Index t = 0; t < L::tasks; ++t) sources[t] = vectors[static_cast<std::size_t>(t)].data();
+  std::vector<double> v(static_cast<std::size_t>(L::doubles(size)), -1);
+  if constexpr (L::tasks > 1) {
+    Array<Lane> aligned(size);
+    L::pack(sources, size, reinterpret_cast<double*>(aligned.data()));
+    std::memcpy(v.data(), aligned.data(), v.size() * sizeof(double));
+  } else {
+    L::pack(sources, size, v.data());
+  }
+  return v;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("vectors go into lanes and back", L, TasksInLanes, ColumnsInLanes) {
+  for (const Index size : sizes) {
+    std::vector<double> v = packed_vectors<L>(size);
+    CHECK(L::doubles(size) == L::lanes(size) * lane_width);
+    CHECK(L::doubles(size) >= size * L::tasks);
+    for (Index t = 0; t < L::tasks; ++t) {
+      std::vector<double> back(static_cast<std::size_t>(size));
+      L::unpack(v.data(), size, t, back.data());
+      for (Index k = 0; k < size; ++k) {
+        CHECK(back[static_cast<std::size_t>(k)] == number(k, t));
+        CHECK(L::entry(v.data(), k, t) == number(k, t));
+        CHECK(L::element(v.data(), k)[t] == number(k, t));
+      }
+    }
+  }
+}
+
+TEST_CASE("columns are padded with zeros, and an element stands for the whole lane") {
+  for (const Index size : sizes) {
+    std::vector<double> v = packed_vectors<ColumnsInLanes>(size);
+    for (std::size_t k = static_cast<std::size_t>(size); k < v.size(); ++k) CHECK(v[k] == 0);
+    for (Index t = 0; t < lane_width; ++t) {
+      CHECK(ColumnsInLanes::element(v.data(), size - 1)[t] == number(size - 1, 0));
+    }
+  }
+}
+
+TEST_CASE("a row that all tasks share meets each of their numbers") {
+  std::vector<double> row(static_cast<std::size_t>(padded(17)));
+  for (std::size_t k = 0; k < row.size(); ++k) row[k] = static_cast<double>(k);
+  for (Index t = 0; t < lane_width; ++t) {
+    CHECK(TasksInLanes::shared(row.data(), 3)[t] == 3);
+    CHECK(ColumnsInLanes::shared(row.data(), 1)[t] == static_cast<double>(lane_width + t));
+  }
+}
+
+TEST_CASE("sum and largest are over the numbers of one task") {
+  Lane x = Lane::zero();
+  for (Index t = 0; t < lane_width; ++t) x.set(t, -2.0 - static_cast<double>(t));
+  for (Index t = 0; t < lane_width; ++t) {
+    CHECK(TasksInLanes::sum(x)[t] == x[t]);
+    CHECK(TasksInLanes::largest(x)[t] == x[t]);
+    CHECK(ColumnsInLanes::sum(x)[t] == x.sum());
+    CHECK(ColumnsInLanes::largest(x)[t] == -2);
+  }
+  x.set(lane_width - 1, std::numeric_limits<double>::infinity());
+  CHECK(ColumnsInLanes::largest(x)[0] == std::numeric_limits<double>::infinity());
+}
+
+TEST_CASE_TEMPLATE("first keeps the numbers up to a count, full_lanes is where it need not look", L,
+                   TasksInLanes, ColumnsInLanes) {
+  constexpr Index size = 33;
+  const Lane no = Lane::broadcast(-7);
+  for (Index count = 0; count <= size; ++count) {
+    CHECK(L::full_lanes(count) <= L::lanes(count));
+    std::vector<double> v = packed_vectors<L>(size);
+    for (Index c = 0; c < L::lanes(size); ++c) {
+      double* const lane = v.data() + c * lane_width;
+      const Lane kept = L::first(Lane::load(lane), c, count, no);
+      if (c < L::full_lanes(count)) {
+        for (Index k = 0; k < lane_width; ++k) CHECK(kept[k] == lane[k]);
+      }
+      kept.store(lane);
+    }
+    for (Index k = 0; k < size; ++k) {
+      for (Index t = 0; t < L::tasks; ++t) {
+        CHECK(L::entry(v.data(), k, t) == (k < count ? number(k, t) : -7));
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("collapse adds up what stands in a lane for one task", L, TasksInLanes,
+                   ColumnsInLanes) {
+  for (const Index size : sizes) {
+    std::vector<double> lanes(static_cast<std::size_t>(padded(size) * lane_width));
+    for (std::size_t k = 0; k < lanes.size(); ++k) lanes[k] = static_cast<double>(k * k % 17);
+    std::vector<double> v(static_cast<std::size_t>(L::doubles(size)), -1);
+    L::collapse(lanes.data(), size, v.data());
+    for (Index k = 0; k < size; ++k) {
+      const Lane lane = Lane::load(lanes.data() + k * lane_width);
+      for (Index t = 0; t < L::tasks; ++t) CHECK(L::entry(v.data(), k, t) == L::sum(lane)[t]);
+    }
+  }
+}

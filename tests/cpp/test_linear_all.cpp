@@ -1,0 +1,38 @@
+#include <doctest/doctest.h>
+
+#include <loopcore/linear_all.hpp>
+
+#include "looped.hpp"
+
+using namespace loopcore;
+using testing::Variant;
+
+namespace {
+
+constexpr testing::Layouts layouts = testing::layouts<LinearAll>();
+
+constexpr Variant variants[] = {{.mask = Mask::context}, {.mask = Mask::all}};
+
+}  // namespace
+
+TEST_CASE("linear/all equals the literal loop, in both layouts") {
+  testing::check_against_literal(layouts, variants);
+}
+
+TEST_CASE("linear/all: a prompt has the same bits alone, beside others and at any place") {
+  testing::check_company(layouts, variants);
+}
+
+TEST_CASE("linear/all: storage and strides change no bit") {
+  testing::check_storage(layouts, variants);
+}
+
+TEST_CASE("linear/all: what is not finite stays in its own prompt, and in a row that nobody sees") {
+  testing::check_containment(layouts, variants);
+}
+
+TEST_CASE("linear/all: a raised stop ends the loops") { testing::check_stop(layouts, variants); }
+
+TEST_CASE("linear/all allocates nothing but its workspaces") {
+  testing::check_allocations(layouts, variants);
+}

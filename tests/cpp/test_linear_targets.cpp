@@ -1,0 +1,42 @@
+#include <doctest/doctest.h>
+
+#include <loopcore/linear_targets.hpp>
+
+#include "looped.hpp"
+
+using namespace loopcore;
+using testing::Variant;
+
+namespace {
+
+constexpr testing::Layouts layouts = testing::layouts<LinearTargets>();
+
+constexpr Variant variants[] = {{.mask = Mask::context, .targets = true},
+                                {.mask = Mask::all, .targets = true}};
+
+}  // namespace
+
+TEST_CASE("linear/targets equals the literal loop, in both layouts") {
+  testing::check_against_literal(layouts, variants);
+}
+
+TEST_CASE("linear/targets: a prompt has the same bits alone, beside others and at any place") {
+  testing::check_company(layouts, variants);
+}
+
+TEST_CASE("linear/targets: storage and strides change no bit") {
+  testing::check_storage(layouts, variants);
+}
+
+TEST_CASE(
+    "linear/targets: what is not finite stays in its own prompt, and in a row that nobody sees") {
+  testing::check_containment(layouts, variants);
+}
+
+TEST_CASE("linear/targets: a raised stop ends the loops") {
+  testing::check_stop(layouts, variants);
+}
+
+TEST_CASE("linear/targets allocates nothing but its workspaces") {
+  testing::check_allocations(layouts, variants);
+}

@@ -1,0 +1,117 @@
+#include <doctest/doctest.h>
+
+#include <loopcore/looped_plan.hpp>
+
+#include "looped.hpp"
+
+using namespace loopcore;
+using testing::LoopedCase;
+using testing::Sizes;
+using testing::Variant;
+
+namespace {
+
+LoopedPath choose(const Variant& variant, const Sizes& sizes) {
+  return choose_looped_path(LoopedCase(variant, sizes).problem);
+}
+
+bool holds(LoopedPath path, const Sizes& sizes) {
+  return holds_prompts(LoopedCase({}, sizes).problem, path);
+}
+
+double work(Index n, Index D, Index T) {
+  return estimate_work(LoopedCase({}, {.D = D, .n = n, .T = T}).problem);
+}
+
+}  // namespace
+
+TEST_CASE("linear attention of queries forms S where it has enough rows") {
+  for (const Mask mask : {Mask::context, Mask::all, Mask::causal}) {
+    const Variant variant{.update = Update::query, .mask = mask};
+    CHECK(choose(variant, {.D = 20, .n = 40}) == LoopedPath::linear_query);
+    CHECK(choose(variant, {.D = 7, .n = 3, .heads = 1}) == LoopedPath::linear_query);
+    CHECK(choose(variant, {.D = 9, .n = 3, .heads = 1}) == LoopedPath::attention_rows);
+    CHECK(choose(variant, {.D = 9, .n = 3, .heads = 2}) == LoopedPath::linear_query);
+  }
+}
+
+TEST_CASE("linear attention of all rows works in the space of S where n is large enough") {
+  for (const Mask mask : {Mask::context, Mask::all}) {
+    CHECK(choose({.mask = mask}, {.D = 21, .n = 40}) == LoopedPath::linear_all);
+    CHECK(choose({.mask = mask}, {.D = 10, .n = 10, .heads = 1}) == LoopedPath::linear_all);
+    CHECK(choose({.mask = mask}, {.D = 10, .n = 9, .heads = 1}) == LoopedPath::attention_rows);
+    CHECK(choose({.mask = mask}, {.D = 33, .n = 1}) == LoopedPath::attention_rows);
+    CHECK(choose({.mask = mask, .targets = true}, {.D = 33, .n = 1}) == LoopedPath::linear_targets);
+  }
+}
+
+TEST_CASE("causal sums run where there are more rows than twice the width") {
+  for (const bool targets : {false, true}) {
+    const Variant variant{.mask = Mask::causal, .targets = targets};
+    CHECK(choose(variant, {.D = 5, .n = 10}) == LoopedPath::linear_causal);
+    CHECK(choose(variant, {.D = 5, .n = 9}) == LoopedPath::attention_rows);
+  }
+}
+
+TEST_CASE("scores are kept where they never change and fit the memory") {
+  for (const Attention attention : {Attention::relu, Attention::exp, Attention::softmax}) {
+    for (const Mask mask : {Mask::context, Mask::all, Mask::causal}) {
+      Variant variant{.attention = attention, .mask = mask, .targets = true};
+      CHECK(choose(variant, {.n = 2047, .layers = 1}) == LoopedPath::attention_targets);
+      CHECK(choose(variant, {.n = 2048, .layers = 1}) == LoopedPath::attention_rows);
+      CHECK(choose(variant, {.n = 1023, .layers = 4}) == LoopedPath::attention_targets);
+      CHECK(choose(variant, {.n = 1024, .layers = 4}) == LoopedPath::attention_rows);
+      variant.targets = false;
+      CHECK(choose(variant, {.n = 9}) == LoopedPath::attention_rows);
+    }
+  }
+}
+
+TEST_CASE("prompts share a lane where a lane of them fits the second-level cache") {
+  for (const LoopedPath path :
+       {LoopedPath::linear_query, LoopedPath::linear_targets, LoopedPath::linear_all,
+        LoopedPath::linear_causal, LoopedPath::attention_targets, LoopedPath::attention_rows}) {
+    CHECK(holds(path, {.D = 32, .n = 9}));
+    CHECK_FALSE(holds(path, {.D = 33, .n = 9}));
+  }
+  for (const LoopedPath path : {LoopedPath::linear_causal, LoopedPath::attention_rows}) {
+    CHECK(holds(path, {.D = 32, .n = 127}));
+    CHECK_FALSE(holds(path, {.D = 32, .n = 128}));
+  }
+  for (const LoopedPath path : {LoopedPath::linear_targets, LoopedPath::linear_all}) {
+    CHECK(holds(path, {.D = 32, .n = 10000}));  // which n has no part in
+  }
+  CHECK(holds(LoopedPath::linear_query, {.D = 32, .n = 10000, .m = 128}));
+  CHECK_FALSE(holds(LoopedPath::linear_query, {.D = 32, .n = 10000, .m = 129}));
+  CHECK(holds(LoopedPath::attention_targets, {.n = 63, .layers = 2}));
+  CHECK_FALSE(holds(LoopedPath::attention_targets, {.n = 64, .layers = 2}));
+}
+
+TEST_CASE("every path is the right one, in the layout that is chosen") {
+  for (const Index D : {5, 33}) {
+    for (const Index n : {1, 12, 70}) {
+      for (const Attention attention : {Attention::linear, Attention::softmax}) {
+        for (const Update update : {Update::query, Update::all}) {
+          for (const Mask mask : {Mask::context, Mask::all, Mask::causal}) {
+            for (const bool targets : {false, true}) {
+              const Variant variant{
+                  .attention = attention, .update = update, .mask = mask, .targets = targets};
+              const LoopedCase looped(variant, {.D = D, .n = n, .layers = 1, .heads = 1, .T = 2});
+              const auto engine = make_looped_engine(looped.problem);
+              const LoopedPath path = choose_looped_path(looped.problem);
+              CHECK(engine->most() == (holds_prompts(looped.problem, path) ? lane_width : 1));
+              CHECK(testing::error(*engine, looped) < 30);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("more rows, numbers or loops are more work") {
+  CHECK(work(9, 5, 3) > 0);
+  CHECK(work(10, 5, 3) > work(9, 5, 3));
+  CHECK(work(9, 6, 3) > work(9, 5, 3));
+  CHECK(work(9, 5, 4) > work(9, 5, 3));
+}
