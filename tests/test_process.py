@@ -34,6 +34,8 @@ LONG_RUNS = {
     ),
     "trajectory": "loopcore.trajectory(X, y, 1.0, 10**11, eta=1e-9, at=[0, 10**11], path='gram')",
     "errors": "loopcore.errors(X, y, 1.0, 10**11, eta=1e-9, at=[0, 10**11], path='stream')",
+    "pullback": "loopcore.vjp(X, y, 1.0, 10**9, eta=1e-9)[1](before)",
+    "large, pullback": ("loopcore.vjp(large, large[:, 0], 1.0, 10**8, eta=1e-9)[1](np.ones(100))"),
 }
 
 

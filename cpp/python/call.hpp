@@ -151,6 +151,9 @@ class Call {
   using MakeReadout = std::function<std::unique_ptr<Readout>(Unit&)>;
   void execute(const MakeReadout& make_readout);
 
+  /// The unit of `count` tasks from number `first` on; `index` is work space.
+  void fill(Unit& unit, Axes& index, Index first, Index count) const;
+
   Operand X;         // (..., n, d)
   Operand y;         // (..., n)
   Operand alpha;     // (...)
@@ -209,7 +212,6 @@ class Call {
   }
 
   Shares share() const;
-  void fill(Unit& unit, Axes& index, Index first, Index count) const;
   bool is_finite(const Task& task, const StepInput& input) const;
 
   int threads_ = 1;

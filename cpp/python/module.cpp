@@ -9,5 +9,6 @@ PYBIND11_MODULE(LOOPCORE_MODULE, module, pybind11::mod_gil_not_used()) {
   register_run(module);
   register_spectrum(module);
   register_looped(module);
+  register_vjp(module);
   register_process(module);
 }

@@ -10,6 +10,8 @@ from loopcore._error_bound import error_bound as error_bound
 from loopcore._native import core as _core
 from loopcore._spectrum import Spectrum as Spectrum
 from loopcore._spectrum import spectrum as spectrum
+from loopcore._vjp import Gradient as Gradient
+from loopcore._vjp import vjp as vjp
 
 # The compiled functions themselves: a Python wrapper would cost more than a small task.
 DivergenceWarning = _core.DivergenceWarning
@@ -23,6 +25,7 @@ __version__ = _version("loopcore")
 __all__ = [
     "DivergenceWarning",
     "LoopedTransformer",
+    "Gradient",
     "Spectrum",
     "error_bound",
     "errors",
@@ -33,4 +36,5 @@ __all__ = [
     "show_config",
     "spectrum",
     "trajectory",
+    "vjp",
 ]

@@ -71,6 +71,18 @@ def looped(
     only_queries: bool,
     num_threads: SupportsIndex | None,
 ) -> tuple[NDArray[np.floating], bool]: ...
+def pull_back(
+    v_bar: ArrayLike,
+    X: ArrayLike,
+    y: ArrayLike,
+    alpha: ArrayLike,
+    T: SupportsIndex,
+    eta: ArrayLike | None,
+    schedule: ArrayLike | None,
+    q0: ArrayLike | None,
+    scale: str,
+    num_threads: SupportsIndex | None,
+) -> tuple[NDArray[np.floating] | None, ...]: ...
 def isa() -> str: ...
 def configuration() -> dict[str, object]: ...
 def planned_path(n: int, d: int, T: int, steps: str, only_end: bool) -> str: ...

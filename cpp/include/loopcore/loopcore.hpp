@@ -23,6 +23,7 @@
 #include "loopcore/packed.hpp"
 #include "loopcore/plan.hpp"
 #include "loopcore/solve.hpp"
+#include "loopcore/solve_vjp.hpp"
 #include "loopcore/spectrum.hpp"
 #include "loopcore/steps.hpp"
 #include "loopcore/stream.hpp"

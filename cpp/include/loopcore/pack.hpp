@@ -61,6 +61,23 @@ inline void pack(const double* const* sources, Index count, Lane* out) {
   if (k < count) transpose(sources, k, count - k, out + k);
 }
 
+/// to[t][k] = lanes[k][t], k < count, for the first `tasks` elements t: undoes pack().
+inline void unpack(const Lane* lanes, Index count, Index tasks, double* const* to) {
+  Index k = 0;
+  for (; k + lane_width <= count; k += lane_width) {
+    const double* sources[lane_width];
+    for (Index c = 0; c < lane_width; ++c) {
+      sources[c] = reinterpret_cast<const double*>(lanes + k + c);
+    }
+    Lane rows[lane_width];
+    transpose(sources, 0, lane_width, rows);
+    for (Index t = 0; t < tasks; ++t) rows[t].store(to[t] + k);
+  }
+  for (; k < count; ++k) {
+    for (Index t = 0; t < tasks; ++t) to[t][k] = lanes[k][t];
+  }
+}
+
 /// The vector of the element t alone: to[k] = lanes[k][t], k < count.
 inline void unpack(const Lane* lanes, Index t, Index count, double* to) {
   for (Index k = 0; k < count; ++k) to[k] = lanes[k][t];

@@ -171,6 +171,17 @@ class PackedGram {
     return true;
   }
 
+  /// f(begin, rows, x, y) for all rows once more, a few at a time: x (rows, d) and y (rows,) of lanes. After
+  /// form(), with its arguments.
+  template <class F>
+  void for_each_piece(const Task* tasks, const Scaling* scalings, Index count, F&& f) {
+    for (Index begin = 0; begin < n_; begin += piece_) {
+      const Index rows = std::min(piece_, n_ - begin);
+      if (n_ > piece_) read(tasks, scalings, count, begin, rows);  // otherwise they are still there
+      f(begin, rows, static_cast<const Lane*>(x_.data()), static_cast<const Lane*>(y_.data()));
+    }
+  }
+
   LaneMatrix<D> S() { return {S_.data(), d_}; }  // (d, d), its lower triangle
   Lane* b() { return b_.data(); }                // (d,)
   Lane largest_y() const { return largest_y_; }  // max_i |y_i|; what a NaN makes of it is open

@@ -46,6 +46,28 @@ struct Problem {
   }
 };
 
+/// h_t / η_t: what a given step is multiplied by where the loop is on XᵀX and Xᵀy as they are.
+inline double step_factor(const Problem& p) {
+  return p.mean ? 1.0 / static_cast<double>(std::max<Index>(p.n, 1)) : 1.0;
+}
+
+/// η_t for the tasks as scaled, where the caller gives them.
+inline Steps given_steps(const Problem& p, std::span<const StepInput> inputs,
+                         const Scaling* scalings) {
+  const double factor = step_factor(p);
+  if (p.kind == StepKind::schedule) {
+    std::array<VectorView, lane_width> schedules;
+    for (std::size_t t = 0; t < inputs.size(); ++t) schedules[t] = inputs[t].schedule;
+    return Steps::scheduled(schedules.data(), static_cast<Index>(inputs.size()), factor, scalings);
+  }
+  // Elements without a task repeat the first one, so that they settle with it.
+  Lane eta = Lane::broadcast(scalings[0].eta(factor * inputs[0].eta));
+  for (std::size_t t = 1; t < inputs.size(); ++t) {
+    eta.set(static_cast<Index>(t), scalings[t].eta(factor * inputs[t].eta));
+  }
+  return Steps::constant(eta);
+}
+
 /// The engine of the planned path, whose parts a team may share.
 inline std::unique_ptr<Engine> make_engine(const Problem& p, const Team& team) {
   const Path path = p.planned_path();
@@ -144,24 +166,10 @@ class Solver : public Aligned {
   /// η_t for the tasks as scaled.
   Steps make_steps(std::span<const Task> tasks, std::span<const StepInput> inputs,
                    const Scalings& scalings, Stop& stop) {
-    const auto count = static_cast<Index>(tasks.size());
-    const double factor =
-        problem_.mean ? 1.0 / static_cast<double>(std::max<Index>(problem_.n, 1)) : 1.0;
     const Lane zero = Lane::zero();
     switch (problem_.kind) {
-      case StepKind::given: {
-        // Elements without a task repeat the first one, so that they settle with it.
-        Lane eta = Lane::broadcast(scalings[0].eta(factor * inputs[0].eta));
-        for (std::size_t t = 1; t < tasks.size(); ++t) {
-          eta.set(static_cast<Index>(t), scalings[t].eta(factor * inputs[t].eta));
-        }
-        return Steps::constant(eta);
-      }
-      case StepKind::schedule: {
-        std::array<VectorView, lane_width> schedules;
-        for (std::size_t t = 0; t < tasks.size(); ++t) schedules[t] = inputs[t].schedule;
-        return Steps::scheduled(schedules.data(), count, factor, scalings.data());
-      }
+      case StepKind::given:
+      case StepKind::schedule: return given_steps(problem_, inputs, scalings.data());
       case StepKind::lambda_max:
         return Steps::constant(select(lambda_max_ <= zero, zero, Lane::broadcast(1) / lambda_max_));
       default: break;
