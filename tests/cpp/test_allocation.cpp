@@ -7,6 +7,7 @@
 
 #include "allocations.hpp"
 #include "solving.hpp"
+#include "undone.hpp"
 
 namespace {
 std::atomic<long> allocations{0};
@@ -82,6 +83,34 @@ TEST_CASE("no path allocates but in its first run, which may need memory for a c
         CHECK(allocations == before);
         CHECK(std::isfinite(sum.sum));
       }
+    }
+  }
+}
+
+TEST_CASE("nor does a way backwards") {
+  for (const auto& [n, d] : {std::pair<Index, Index>{20, 4}, {7, 12}, {300, 33}, {30, 50}}) {
+    const testing::Prompt<float> prompt(n, d);
+    const std::vector<Task> tasks(static_cast<std::size_t>(lane_width), prompt.task());
+    const std::vector<double> schedule(50, 1e-3);
+    for (const StepKind kind : {StepKind::given, StepKind::schedule, StepKind::lambda_max}) {
+      Problem problem;
+      problem.n = n;
+      problem.d = d;
+      problem.T = 50;
+      problem.kind = kind;
+      const Team team(1);
+      const auto vjp = make_vjp(problem, team);
+      std::vector<testing::Kept> kept(tasks.size(), testing::Kept(n, d, 50));
+      std::vector<Pulled> pulled;
+      for (testing::Kept& task : kept) {
+        const StepInput steps{.eta = 1e-3, .schedule = testing::view(schedule)};
+        pulled.push_back({steps, tasks[0].q0, task.places(kind)});
+      }
+      Stop stop = testing::never_stop();
+      (*vjp)(tasks, pulled, stop);
+      const long before = allocations;
+      (*vjp)(tasks, pulled, stop);
+      CHECK(allocations == before);
     }
   }
 }

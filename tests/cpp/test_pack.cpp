@@ -56,3 +56,26 @@ TEST_CASE("pack and unpack are each other's inverse for every count, and touch n
     CHECK(lanes[count][0] == -1);
   }
 }
+
+TEST_CASE("unpack undoes pack for the first tasks, and touches no more") {
+  for (Index count = 1; count <= 3 * lane_width; ++count) {
+    const Rows rows(count);
+    Array<Lane> lanes(count);
+    pack(rows.sources, count, lanes.data());
+    for (Index tasks = 0; tasks <= lane_width; ++tasks) {
+      std::vector<std::vector<double>> out;
+      double* to[lane_width] = {};
+      for (Index t = 0; t < tasks; ++t) {
+        out.emplace_back(static_cast<std::size_t>(count) + 1, -2);
+      }
+      for (Index t = 0; t < tasks; ++t) to[t] = out[static_cast<std::size_t>(t)].data();
+      unpack(lanes.data(), count, tasks, to);
+      for (Index t = 0; t < tasks; ++t) {
+        auto& row = out[static_cast<std::size_t>(t)];
+        CHECK(row.back() == -2);
+        row.pop_back();
+        CHECK(row == rows.values[t]);
+      }
+    }
+  }
+}
