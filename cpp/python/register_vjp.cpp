@@ -138,9 +138,10 @@ py::tuple pull_back(py::handle given_v_bar, py::handle X, py::handle y, py::hand
   v_bar.align_to(call.batch.shape().size());
   Gradients gradients(call);
   const Index tasks = call.batch.size();
-  // What is summed over tasks waits for its turn, 32 MiB at a time.
+  // What is summed over tasks waits for its turn: 32 MiB of it, or one task's.
+  const Index unit = is_packed(call.problem.n, call.problem.d) ? lane_width : 1;
   const Index numbers = std::max<Index>(1, gradients.sum(&Gradient::block_core));
-  const Index block = std::max(lane_width, (Index{1} << 22) / numbers / lane_width * lane_width);
+  const Index block = std::max(unit, (Index{1} << 22) / numbers / unit * unit);
   const int threads = read_threads(num_threads);
   StopFlag flag{.poll = &interrupted};
   {

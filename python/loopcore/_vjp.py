@@ -105,11 +105,11 @@ def vjp(
     Source: arXiv 2410.11268, whose lemma is the loop that is undone here; the formulas are ours.
 
     A pullback costs about two Gram matrices, n d² each, and 3d² a loop. Beside the gradients a
-    thread holds a few matrices of (d, d) and the record of the tasks at work: q_t for all t up to
-    T·d = 2¹⁵, beyond that about 2√T of them, at the price of d² more a loop. What is summed over
-    tasks waits in at most 32 MiB, or one gradient. All arithmetic is in float64. Sums of squares
-    are formed as they come, so that gradients overflow, or lose digits, where entries of X leave
-    1e-150 … 1e150, although `run` scales them and does not.
+    thread holds a few matrices of (d, d), also where n < d, and the record of the tasks at work:
+    q_t for all t up to T·d = 2¹⁵, beyond that about 2√T of them, at the price of d² more a loop.
+    What is summed over tasks waits in at most 32 MiB, or one task's gradient. All arithmetic is in
+    float64. Sums of squares are formed as they come, so that gradients overflow, or lose digits,
+    where entries of X leave 1e-150 … 1e150, although `run` scales them and does not.
 
     Examples
     --------

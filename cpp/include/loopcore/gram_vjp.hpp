@@ -1,4 +1,5 @@
-// GramVjp: the loops of a larger task taken backwards on S = XᵀX, d² a loop whatever n is.
+// GramVjp: the loops of a larger task taken backwards on S = XᵀX, d² a loop whatever n is. There is no
+// dual form of it: where n < d it costs d² as well.
 #pragma once
 
 #include <Eigen/Core>
@@ -127,7 +128,7 @@ class GramVjp final : public Vjp {
       for (Index t = 0; t < loops; ++t) sum += w_[t * width_ + k];
       add_with_carry(sum, w_sum_[k], w_carry_[k]);
     }
-    // The lower half of N for now, without its transpose: Σ_t w_t q_tᵀ
+    // N without its transposed half for now: Σ_t w_t q_tᵀ
     const ConstBlock w(w_.data(), loops, d_, Eigen::OuterStride<>(width_));
     const ConstBlock states(q, loops, d_, Eigen::OuterStride<>(width_));
     for_each_panel(d_, stop, [&](Index j, Index rows, Worker&) {
