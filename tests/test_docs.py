@@ -14,7 +14,7 @@ import pytest
 import loopcore
 
 ROOT = Path(__file__).parents[1]
-COMPILED = ["run", "trajectory", "errors", "isa"]
+COMPILED = ["run", "trajectory", "errors", "context_curve", "isa"]
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(loopcore.__path__, "loopcore.")

@@ -34,9 +34,7 @@ void Call::execute(const MakeReadout& make_readout) {
     if (shares.units > 0) for_each_task(shares.units, shares.threads, flag, make_worker);
   }
   if (flag.raised) throw py::error_already_set();
-  const bool given = problem.kind == StepKind::given || problem.kind == StepKind::schedule;
-  divergence.warn(batch, given ? "use a smaller step size (eta=None is always stable)"
-                               : "the numbers leave the range of the result's type");
+  divergence.warn(batch, advice());
 }
 
 Shares Call::share() const {
@@ -69,7 +67,6 @@ void Call::fill(Unit& unit, Axes& index, Index first, Index count) const {
   }
 }
 
-/// Whether everything that went into a task is finite. Asked only of tasks whose result is not.
 bool Call::is_finite(const Task& task, const StepInput& input) const {
   return std::isfinite(task.alpha) && std::isfinite(input.eta) && all_finite(task.y, task.n) &&
          (task.q0.data == nullptr || all_finite(task.q0, task.d)) &&

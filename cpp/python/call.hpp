@@ -145,6 +145,29 @@ class Call {
     return task;
   }
 
+  StepInput steps_at(const Axes& index) const {
+    StepInput input;
+    if (eta) input.eta = eta.number_at(index);
+    if (schedule) {
+      const bool one_a_loop = schedule.axes() > 0 && schedule.core_size(0) > 1;
+      input.schedule = {schedule.at(index), one_a_loop ? schedule.core_stride(0) : 0,
+                        schedule.load()};
+    }
+    return input;
+  }
+
+  int threads() const { return threads_; }
+
+  /// Whether everything that went into a task is finite. Asked only of tasks whose result is not.
+  bool is_finite(const Task& task, const StepInput& input) const;
+
+  /// What a caller whose tasks diverge can do.
+  const char* advice() const {
+    const bool given = problem.kind == StepKind::given || problem.kind == StepKind::schedule;
+    return given ? "use a smaller step size (eta=None is always stable)"
+                 : "the numbers leave the range of the result's type";
+  }
+
   /// Runs all tasks without the GIL. make_readout(unit) is called once a thread and returns the Readout
   /// of the tasks that stand in the unit; it clears unit.finite where a result is not. Warns of the tasks
   /// that diverged.
@@ -200,19 +223,7 @@ class Call {
     }
   }
 
-  StepInput steps_at(const Axes& index) const {
-    StepInput input;
-    if (eta) input.eta = eta.number_at(index);
-    if (schedule) {
-      const bool one_a_loop = schedule.axes() > 0 && schedule.core_size(0) > 1;
-      input.schedule = {schedule.at(index), one_a_loop ? schedule.core_stride(0) : 0,
-                        schedule.load()};
-    }
-    return input;
-  }
-
   Shares share() const;
-  bool is_finite(const Task& task, const StepInput& input) const;
 
   int threads_ = 1;
 };

@@ -190,4 +190,83 @@ array([2.00e+00, 6.94e-04, 1.20e-05])
 )";
 }
 
+std::string context_curve_doc() {
+  return std::string(
+             R"(context_curve(X, y, alpha, T, *, eta=None, schedule=None, q0=None, scale='sum', predict=False, num_threads=None, out=None)
+--
+
+v(T) for every context length k = 0 ... n at once, or the prediction of each next target.
+
+Prefix k of the context is its rows 0 ... k-1, and its v is what `run` returns for
+(X[..., :k, :], y[..., :k]); a step size of None, 1/lambda_max, and scale="mean", 1/k, are taken
+of each prefix. X'X and X'y of a prefix come from those of the one before, so that the whole curve
+costs about n times the loops of one task, and not n runs.
+
+)") + prompt +
+         R"(eta : None, (...) array or float
+    Step size, in units of 1/X^2. None is the paper's 1/lambda_max(X'X) of each prefix. The words
+    "optimal" and "chebyshev" of `run` are not served: the smallest eigenvalue of each prefix would take a
+    singular value decomposition each.
+schedule : (..., T) array, optional
+    A step size for every loop, instead of eta, the same for all prefixes.
+q0 : (..., d) array, optional
+    The query row to start from, zero by default. The empty prefix gives v = -q0.
+scale : "sum" or "mean"
+    "mean" divides X'X and X'y of prefix k by k.
+predict : bool
+    Return, instead of v, <v_k, x> with the row X[..., k, :] that follows prefix k, for k = 0 ... n-1. For
+    alpha=1 it is the prediction of y[..., k] by T steps of gradient descent on what came before; v is
+    linear in (alpha, q0), so without q0 it is alpha times that prediction.
+num_threads : int, optional
+    Threads over the tasks of the batch, or over the prefixes of a few long ones; OMP_NUM_THREADS or all
+    cores by default. Results are bitwise the same for any number.
+)" + out("(..., n+1, d) or (..., n)") +
+         R"(
+Returns
+-------
+curve : (..., n+1, d) array, or (..., n) with predict
+    v of each prefix, in units of alpha y / X, or predictions in units of alpha y; float32 if X, y and q0 all
+    are, otherwise float64.
+
+Raises
+------
+TypeError
+    For anything but real numbers of at most 64 bits, a T that is no integer, and a predict that is
+    no bool.
+ValueError
+    For shapes that do not fit, T < 0, eta="optimal" or "chebyshev", eta and schedule together, and an out
+    that is read-only or shares memory. The message names the argument, what was expected and
+    what came.
+
+Warns
+-----
+DivergenceWarning
+    Once, naming the tasks of which the first prefix whose result is not finite holds finite rows alone.
+
+Notes
+-----
+Every prefix keeps the promise of `error_bound`. A NaN or an Inf in row i reaches only the prefixes that
+hold it. A prefix does not depend on later rows, to the last bit, unless they are so large or small
+that the task is scaled for them. Where the sums of a prefix leave the range of float64 nevertheless,
+because its rows are far smaller than later ones, it is solved anew by itself, at the cost of a run.
+
+Source: arXiv 2410.11268 for the loop. Errors against the number of in-context examples are how Garg et al.
+2022 (arXiv 2208.01066, "What Can Transformers Learn In-Context?") measure in-context learning, and how Fu et
+al. 2024 (arXiv 2310.17086) compare Transformers with iterative algorithms.
+
+Examples
+--------
+>>> import numpy as np, loopcore
+>>> X = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+>>> y = X @ [0.6, 0.8]
+>>> loopcore.context_curve(X, y, 1.0, 50).round(6)
+array([[0. , 0. ],
+       [0.6, 0. ],
+       [0.6, 0.8],
+       [0.6, 0.8]])
+>>> loopcore.context_curve(X, y, 1.0, 50, predict=True).round(6)
+array([0. , 0. , 1.4])
+)";
+}
+
 }  // namespace loopcore::python

@@ -7,6 +7,7 @@ PYBIND11_MODULE(LOOPCORE_MODULE, module, pybind11::mod_gil_not_used()) {
   options
       .disable_function_signatures();  // the docstrings carry them, as inspect.signature reads them
   register_run(module);
+  register_curve(module);
   register_spectrum(module);
   register_looped(module);
   register_vjp(module);

@@ -6,6 +6,7 @@
 namespace loopcore::python {
 
 void register_run(pybind11::module_& module);
+void register_curve(pybind11::module_& module);
 void register_spectrum(pybind11::module_& module);
 void register_looped(pybind11::module_& module);
 void register_vjp(pybind11::module_& module);

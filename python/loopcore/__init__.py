@@ -15,6 +15,7 @@ from loopcore._vjp import vjp as vjp
 
 # The compiled functions themselves: a Python wrapper would cost more than a small task.
 DivergenceWarning = _core.DivergenceWarning
+context_curve = _core.context_curve
 errors = _core.errors
 isa = _core.isa
 run = _core.run
@@ -27,6 +28,7 @@ __all__ = [
     "LoopedTransformer",
     "Gradient",
     "Spectrum",
+    "context_curve",
     "error_bound",
     "errors",
     "isa",

@@ -51,6 +51,20 @@ def errors(
     num_threads: SupportsIndex | None = None,
     out: NDArray[np.floating] | None = None,
 ) -> NDArray[np.floating]: ...
+def context_curve(
+    X: ArrayLike,
+    y: ArrayLike,
+    alpha: ArrayLike,
+    T: SupportsIndex,
+    *,
+    eta: ArrayLike | None = None,
+    schedule: ArrayLike | None = None,
+    q0: ArrayLike | None = None,
+    scale: Literal["sum", "mean"] = "sum",
+    predict: bool = False,
+    num_threads: SupportsIndex | None = None,
+    out: NDArray[np.floating] | None = None,
+) -> NDArray[np.floating]: ...
 def spectrum(
     X: ArrayLike, scale: str, num_threads: SupportsIndex | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]: ...

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "loopcore/types.hpp"
 
@@ -158,6 +159,30 @@ inline Lane madd(Lane a, Lane b, Lane c) {
 }
 
 inline Lane madd(double a, Lane b, Lane c) { return madd(Lane::broadcast(a), b, c); }
+
+namespace detail {
+
+/// (0, …, 0, a_0, a_1, …), with `by` zeros
+template <Index by, std::size_t... k>
+Lane shift_up(Lane a, std::index_sequence<k...>) {
+#if defined(__GNUC__)
+  constexpr int first = static_cast<int>(Lane::width - by);
+  return {__builtin_shufflevector(Lane::Register{}, a.value, (first + static_cast<int>(k))...)};
+#else
+  return a;  // never: a lane of one element
+#endif
+}
+
+}  // namespace detail
+
+/// (a_0, a_0 + a_1, a_0 + a_1 + a_2, …). A NaN reaches no element before its own.
+inline Lane prefix_sums(Lane a) {
+  constexpr auto elements = std::make_index_sequence<static_cast<std::size_t>(Lane::width)>();
+  if constexpr (Lane::width > 1) a = a + detail::shift_up<1>(a, elements);
+  if constexpr (Lane::width > 2) a = a + detail::shift_up<2>(a, elements);
+  if constexpr (Lane::width > 4) a = a + detail::shift_up<4>(a, elements);
+  return a;
+}
 
 /// Σ_k a(k) b(k) over begin ≤ k < end, in four chains; b gives lanes, a lanes or doubles.
 template <class A, class B>

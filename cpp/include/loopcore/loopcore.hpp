@@ -16,6 +16,7 @@
 #pragma once
 
 #include "loopcore/batch.hpp"
+#include "loopcore/context_curve.hpp"
 #include "loopcore/engine.hpp"
 #include "loopcore/gram.hpp"
 #include "loopcore/least_squares.hpp"

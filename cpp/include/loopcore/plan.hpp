@@ -134,4 +134,22 @@ inline Path choose_path(Path wanted, Index n, Index d, Index T, StepKind kind, b
   return path;
 }
 
+/// Whether the prefixes of a task run in lanes, consecutive ones side by side: whatever their number.
+inline bool has_packed_prefixes(Index d) { return is_packed(0, d); }
+
+/// What one prefix of a task costs: its sums come from those of the prefix before, so that all but the loops
+/// is the same however long it is. Never by passes over X.
+inline Cost estimate_prefix_cost(Index d, Index T, StepKind kind) {
+  return estimate_cost(has_packed_prefixes(d) ? 1 : d, d, T, kind);
+}
+
+/// The path for all prefixes of a task.
+inline Path choose_prefix_path(Index d, Index T, StepKind kind) {
+  const Cost cost = estimate_prefix_cost(d, T, kind);
+  Path path = Path::gram;
+  if (cost.tridiagonal < cost.of(path)) path = Path::tridiagonal;
+  if (is_constant(kind) && cost.power < cost.of(path)) path = Path::power;
+  return path;
+}
+
 }  // namespace loopcore

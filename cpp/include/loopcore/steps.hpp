@@ -74,6 +74,12 @@ class Steps {
   /// η_t = factor · schedule[t] of `count` tasks; elements without a task repeat the first one.
   static Steps scheduled(const VectorView* schedules, Index count, double factor,
                          const Scaling* scalings) {
+    return scheduled(schedules, count, Lane::broadcast(factor), scalings);
+  }
+
+  /// The same with a factor for every element.
+  static Steps scheduled(const VectorView* schedules, Index count, Lane factor,
+                         const Scaling* scalings) {
     Steps steps;
     steps.count_ = count;
     steps.factor_ = factor;
@@ -82,8 +88,8 @@ class Steps {
       steps.schedules_[k] = schedules[t];
       steps.scalings_[k] = scalings[t];
       steps.is_shared_ = steps.is_shared_ && schedules[t].data == schedules[0].data &&
-                         schedules[t].stride == schedules[0].stride &&
-                         scalings[t].x == scalings[0].x;
+                         schedules[t].stride == schedules[0].stride;
+      steps.is_scaled_ = steps.is_scaled_ || !scalings[t].is_identity();
     }
     return steps;
   }
@@ -112,25 +118,30 @@ class Steps {
 
  private:
   Lane read(Index t) const {
-    if (is_shared_) return Lane::broadcast(read(0, t));
-    Lane eta = Lane::zero();
+    Lane eta = Lane::broadcast(read(0, t));
+    if (!is_shared_) {
+      for (Index task = 1; task < count_; ++task) eta.set(task, read(task, t));
+    }
+    eta = factor_ * eta;
+    if (!is_scaled_) return eta;
     for (Index task = 0; task < lane_width; ++task) {
-      eta.set(task, task < count_ ? read(task, t) : eta[0]);
+      const Scaling& scaling = scalings_[static_cast<std::size_t>(task < count_ ? task : 0)];
+      eta.set(task, scaling.eta(eta[task]));
     }
     return eta;
   }
 
   double read(Index task, Index t) const {
-    const auto k = static_cast<std::size_t>(task);
     double eta;
-    schedules_[k].read(t, 1, &eta);
-    return scalings_[k].eta(factor_ * eta);
+    schedules_[static_cast<std::size_t>(task)].read(t, 1, &eta);
+    return eta;
   }
 
   Lane eta_ = Lane::zero();
   Index count_ = 0;  // of schedules
-  double factor_ = 1;
-  bool is_shared_ = true;
+  Lane factor_ = Lane::broadcast(1);
+  bool is_shared_ = true;   // one schedule
+  bool is_scaled_ = false;  // any task
   std::array<VectorView, lane_width> schedules_;
   std::array<Scaling, lane_width> scalings_;
   const double* nodes_ = nullptr;
