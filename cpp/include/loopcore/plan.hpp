@@ -76,19 +76,18 @@ struct Weights {
   double short_loop;  //   4 d a loop
 };
 
-inline Weights weights(Index n, Index d, Index size) {
-  if (is_packed(n, d)) return {3, 0.9, 0.5, 0.9, 60, 4, 0.6};
+inline Weights weights(bool packed, Index n, Index d, Index size) {
+  if (packed) return {3, 0.9, 0.5, 0.9, 60, 4, 0.6};
   // In memory, where X or S do not fit the second-level cache, loops run at the speed of reading them.
   const bool X_is_large = n * d > Index{1} << 17;
   const bool S_is_large = size > 400;
   return {X_is_large ? 8.0 : 2.0, S_is_large ? 12.0 : 2.2, 2.0, S_is_large ? 9.0 : 2.2, 100, 8, 6};
 }
 
-inline Cost estimate_cost(Index n, Index d, Index T, StepKind kind) {
-  const bool packed = is_packed(n, d);
-  const bool dual = uses_dual(n, d, kind);
+/// `packed` or not, and with S of XᵀX or of X Xᵀ.
+inline Cost estimate_cost(Index n, Index d, Index T, StepKind kind, bool packed, bool dual) {
   const Index size_of_S = dual ? n : d;
-  const Weights w = weights(n, d, size_of_S);
+  const Weights w = weights(packed, n, d, size_of_S);
   const double rows = static_cast<double>(n);
   const double columns = static_cast<double>(d);
   const double loops = static_cast<double>(T);
@@ -110,6 +109,10 @@ inline Cost estimate_cost(Index n, Index d, Index T, StepKind kind) {
                static_cast<double>(squarings) * w.squaring * square * (size + 4) / 2,
       .tridiagonal = sums - step + basis + w.transform * square + loops * w.short_loop * 4 * size,
   };
+}
+
+inline Cost estimate_cost(Index n, Index d, Index T, StepKind kind) {
+  return estimate_cost(n, d, T, kind, is_packed(n, d), uses_dual(n, d, kind));
 }
 
 /// The path for a task; `wanted` where it is not automatic. `only_end`: v(T) alone is read out, for which
@@ -135,12 +138,15 @@ inline Path choose_path(Path wanted, Index n, Index d, Index T, StepKind kind, b
 }
 
 /// Whether the prefixes of a task run in lanes, consecutive ones side by side: whatever their number.
-inline bool has_packed_prefixes(Index d) { return is_packed(0, d); }
+/// One task fills the lanes, and an S as large as the second-level cache still gains by them: at (160, 64) and
+/// T = 100, 17 µs a prefix against 34 for a vector at a time. Beyond 64 the largest of many eigenvalues that agree
+/// would be found too slowly.
+inline bool has_packed_prefixes(Index d) { return d <= 64; }
 
 /// What one prefix of a task costs: its sums come from those of the prefix before, so that all but the loops
 /// is the same however long it is. Never by passes over X.
 inline Cost estimate_prefix_cost(Index d, Index T, StepKind kind) {
-  return estimate_cost(has_packed_prefixes(d) ? 1 : d, d, T, kind);
+  return estimate_cost(1, d, T, kind, has_packed_prefixes(d), false);
 }
 
 /// The path for all prefixes of a task.
