@@ -20,9 +20,9 @@ import loopcore
 from strategies import PATHS
 
 RUN, TRAJECTORY, ERRORS = loopcore.run, loopcore.trajectory, loopcore.errors
-BOUND, SPECTRUM = loopcore.error_bound, loopcore.spectrum
+BOUND, SPECTRUM, CURVE = loopcore.error_bound, loopcore.spectrum, loopcore.context_curve
 LOOPS = (RUN, TRAJECTORY, ERRORS)  # functions with path, num_threads and out
-ALL = (*LOOPS, BOUND)
+ALL = (*LOOPS, BOUND, CURVE)
 CALLS_A_KIND = 30
 
 
@@ -342,7 +342,7 @@ def test_there_are_enough_of_them():
 def test_the_calls_are_right_but_for_the_spoiled_argument():
     rng = np.random.default_rng(1)
     for i in range(200):
-        function = (*ALL, SPECTRUM)[i % 5]
+        function = (*ALL, SPECTRUM)[i % 6]
         call(function, valid_call(rng, function))
 
 

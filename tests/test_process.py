@@ -36,6 +36,8 @@ LONG_RUNS = {
     "errors": "loopcore.errors(X, y, 1.0, 10**11, eta=1e-9, at=[0, 10**11], path='stream')",
     "pullback": "loopcore.vjp(X, y, 1.0, 10**9, eta=1e-9)[1](before)",
     "large, pullback": ("loopcore.vjp(large, large[:, 0], 1.0, 10**8, eta=1e-9)[1](np.ones(100))"),
+    "context_curve": "loopcore.context_curve(X, y, 1.0, 10**11, schedule=1e-9)",
+    "one long task": "loopcore.context_curve(large, y_large, 1.0, 10**9, schedule=0)",
 }
 
 
@@ -48,7 +50,7 @@ def test_ctrl_c_interrupts_and_leaves_the_state_usable(call):
         import loopcore
         signal.signal(signal.SIGINT, signal.default_int_handler)
         X, y = np.ones((40, 30, 8)), np.ones((40, 30))
-        large = np.ones((20_000, 100))
+        large, y_large = np.ones((20_000, 100)), np.ones(20_000)
         before = loopcore.run(X, y, 1.0, 50)
         print("ready", flush=True)
         try:

@@ -126,6 +126,25 @@ TEST_CASE("sqrt is rounded as the scalar one") {
   }
 }
 
+TEST_CASE("prefix sums, which a NaN reaches from its element on") {
+  const double values[] = {1, 20, 300, 4000, 5e4, 6e5, 7e6, 8e7};
+  const Lane sums = prefix_sums(lane_of(values));
+  double sum = 0;
+  for (Index k = 0; k < lane_width; ++k) {
+    sum += values[k];
+    CHECK(sums[k] == sum);
+    Lane one = lane_of(values);
+    one.set(k, nan_value);
+    for (Index j = 0; j < lane_width; ++j) {
+      if (j < k) {
+        CHECK(prefix_sums(one)[j] == sums[j]);
+      } else {
+        CHECK(std::isnan(prefix_sums(one)[j]));
+      }
+    }
+  }
+}
+
 TEST_CASE("padded is the next multiple of the width") {
   CHECK(padded(0) == 0);
   CHECK(padded(1) == lane_width);

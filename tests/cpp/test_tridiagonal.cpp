@@ -93,6 +93,22 @@ TEST_CASE("λ_max within 12 u of long double") {
   }
 }
 
+TEST_CASE("λ_max of rank one, where the first step of Laguerre's iteration is all but exact") {
+  for (const Index d : {2, 9, 32, 64}) {
+    for (unsigned seed = 0; seed < 40; ++seed) {
+      const testing::Prompt<> prompt(1, d, seed);
+      testing::Real exact = 0;  // ‖x‖²
+      for (const double x : prompt.X) exact += static_cast<testing::Real>(x) * x;
+      Array<Lane> lanes(d * d);
+      put(testing::gram_matrix(prompt), 0, lanes);
+      PackedTridiagonal<0> basis(d);
+      basis.reduce({lanes.data(), Size<0>(d)});
+      const double found = basis.largest_eigenvalue()[0];
+      CHECK(std::abs(static_cast<double>(found / exact - 1)) < 12 * 0x1p-53);
+    }
+  }
+}
+
 TEST_CASE("a size known beforehand changes no bit") {
   Array<Lane> lanes(16), same(16);
   put(testing::make_symmetric("random", 4), 0, lanes);
