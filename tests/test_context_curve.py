@@ -376,6 +376,20 @@ def test_extreme_sizes(rng, d, dtype, X_size, y_size):
     largest_ratio(v, X, y, 1.5, 20, {})
 
 
+@pytest.mark.parametrize("size", [1e-155, 1e-160, 1e-170])
+@pytest.mark.parametrize("keyword", ["eta", "schedule"])
+@pytest.mark.parametrize("d", [3, 70])
+def test_a_given_step_at_tiny_sizes(rng, d, size, keyword):
+    """η XᵀX vanishes beside 1 and v(5) = 5 η α Xᵀy: scaling X up must not scale η to nothing."""
+    X, y = size * rng.normal(size=(10, d)), rng.normal(size=10)
+    for scale in ("sum", "mean"):
+        v = curve(X, y, 1.0, 5, scale=scale, **{keyword: 0.3})
+        terms = y[:, None] * X
+        rows = np.arange(1, 11)[:, None] if scale == "mean" else 1
+        tolerance = 1e-14 * np.cumsum(np.abs(terms), axis=0)
+        assert (np.abs(v[1:] - 1.5 * np.cumsum(terms, axis=0) / rows) <= tolerance).all()
+
+
 @exact.needs_extended_precision
 @pytest.mark.parametrize("d", [3, 70])
 @pytest.mark.parametrize(

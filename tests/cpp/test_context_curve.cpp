@@ -108,7 +108,8 @@ TEST_CASE("what is known of a task: its scale, and where it begins and ends to m
   std::fill_n(prompt.X.begin(), 4, 0.0);
   prompt.y[0] = 0;
   double row[2];
-  Context context = look_at(3, prompt.task(), {}, row);
+  Stop stop = testing::never_stop();
+  Context context = look_at(3, prompt.task(), {}, row, stop);
   CHECK(context.number == 3);
   CHECK(context.scaling.is_identity());
   CHECK(context.first_x == 2);
@@ -116,7 +117,7 @@ TEST_CASE("what is known of a task: its scale, and where it begins and ends to m
   CHECK(context.first_not_finite == 6);
   for (double& x : prompt.X) x *= 1e200;
   prompt.y[4] = INFINITY;
-  context = look_at(3, prompt.task(), {}, row);
+  context = look_at(3, prompt.task(), {}, row, stop);
   CHECK(context.scaling.x < -500);
   CHECK(context.scaling.y == 0);
   CHECK(context.first_not_finite == 4);

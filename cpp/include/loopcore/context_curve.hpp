@@ -38,7 +38,8 @@ struct Context {
 
 /// Reads X and y once. They are scaled by their largest finite entries: a NaN or an Inf in some row says
 /// nothing about the prefixes before it. `row` holds max(1, d) doubles.
-inline Context look_at(Index number, const Task& task, const StepInput& steps, double* row) {
+inline Context look_at(Index number, const Task& task, const StepInput& steps, double* row,
+                       Stop& stop) {
   Context context{number, task, steps, {}, task.n, task.n, task.n};
   double largest_x = 0;
   double largest_y = 0;
@@ -53,7 +54,7 @@ inline Context look_at(Index number, const Task& task, const StepInput& steps, d
       }
     }
   };
-  for (Index i = 0; i < task.n; ++i) {
+  for (Index i = 0; i < task.n && !stop.after(4 * task.d); ++i) {
     task.X.read_row(i, task.d, row);
     look(i, task.d, largest_x, context.first_x);
     task.y.read(i, 1, row);
@@ -342,11 +343,11 @@ template <class Get, class MakeReadout>
 void run_context_curves(const Problem& problem, Index prefixes, Index tasks, int threads,
                         StopFlag& flag, Get&& get, MakeReadout&& make_readout) {
   if (tasks == 0 || prefixes == 0) return;
-  const auto context_of = [&](Index number, double* row) {
+  const auto context_of = [&](Index number, double* row, Stop& stop) {
     Task task;
     StepInput steps;
     get(number, task, steps);
-    return look_at(number, task, steps, row);
+    return look_at(number, task, steps, row, stop);
   };
   const double work = estimate_prefix_cost(problem.d, problem.T, problem.kind)
                           .of(choose_prefix_path(problem.d, problem.T, problem.kind));
@@ -360,7 +361,7 @@ void run_context_curves(const Problem& problem, Index prefixes, Index tasks, int
     Buffer row(std::max<Index>(problem.d, 1));
     Stop stop(flag, true);
     for (Index number = 0; number < tasks && !stop.raised(); ++number) {
-      const Context context = context_of(number, row.data());
+      const Context context = context_of(number, row.data(), stop);
       curve(context, stop);
     }
     return;
@@ -369,7 +370,7 @@ void run_context_curves(const Problem& problem, Index prefixes, Index tasks, int
     return [&context_of, curve = std::make_unique<ContextCurve>(problem, prefixes),
             readout = make_readout(),
             row = Buffer(std::max<Index>(problem.d, 1))](Index number, Stop& stop) mutable {
-      const Context context = context_of(number, row.data());
+      const Context context = context_of(number, row.data(), stop);
       (*curve)(context, *readout, stop);
     };
   };
