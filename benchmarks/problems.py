@@ -105,10 +105,9 @@ class Problem:
 def build(cell: Cell, dtype: str, eta: Eta, seed: int = 2410_11268) -> Problem:
     """Build the cell's problem: Gaussian X of rows about √(d/n) long, unit θ*, y = X θ*, α = 1.
 
-    The given η is one constant for all tasks. At most 1 / (1 + √(d/n) + 5/√n)², it is stable: the
-    largest singular value of X exceeds 1 + √(d/n) + t/√n with probability at most exp(−t²/2)
-    (Davidson and Szarek, 2001), and divergence needs η λ_max > 2. At most 4/T, it leaves the loop
-    on its way after T loops, so that an answer after T−1 loops or with another η is seen as wrong.
+    The given η is one constant for all tasks. At most 1/λ_max, it is stable: divergence needs
+    η λ_max > 2. At most 4/T, it leaves the loop on its way after T loops, so that an answer after
+    T−1 loops or with another η is seen as wrong.
     """
     rng = np.random.default_rng(seed)
     lead = () if cell.B == 1 else (cell.B,)
@@ -118,5 +117,14 @@ def build(cell: Cell, dtype: str, eta: Eta, seed: int = 2410_11268) -> Problem:
     theta = rng.standard_normal((*lead, d)).astype(dtype)
     theta /= np.linalg.norm(theta, axis=-1, keepdims=True)
     y = (X @ theta[..., None])[..., 0]
-    step = min((1 + (d / n) ** 0.5 + 5 * n**-0.5) ** -2, 4 / cell.T)
+    step = min(1 / largest_eigenvalue(cell), 4 / cell.T)
     return Problem(cell, X, y, theta, 1.0, cell.T, step if eta == "given" else None)
+
+
+def largest_eigenvalue(cell: Cell) -> float:
+    """Give a λ_max that no XᵀX of the cell exceeds: (1 + √(d/n) + 5/√n)².
+
+    The largest singular value of X exceeds 1 + √(d/n) + t/√n with probability at most exp(−t²/2)
+    (Davidson and Szarek, 2001).
+    """
+    return float((1 + (cell.d / cell.n) ** 0.5 + 5 * cell.n**-0.5) ** 2)
