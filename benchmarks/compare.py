@@ -1,9 +1,10 @@
 """Compare loopcore with NumPy, PyTorch, JAX and Numba, and with what the machine allows.
 
-    python benchmarks/compare.py                       everything but scaling, below 20 minutes
+    python benchmarks/compare.py                       everything but scaling, below half an hour
     python benchmarks/compare.py --cells paper,regress --dtype float64 --sections table
     python benchmarks/compare.py --quick               smoke test: checks the answers, not the speed
     python benchmarks/compare.py --check               and hold the figures against the targets
+    python benchmarks/compare.py --sections family,context --dtype float64 --check
     python benchmarks/compare.py --scaling             and draw time against T, n, d and B
 
 Every answer is checked before it is timed. Contenders take turns in one process and rest before
@@ -33,7 +34,7 @@ from contenders import PACKAGES, PEERS
 from limits import Limits, Meter, compiler
 from machine import describe
 from problems import CELLS, DTYPES, ETAS
-from sections import isa, memory, scaling, shared, table, threads
+from sections import context, family, isa, memory, scaling, shared, table, threads
 from setting import Setting
 
 SECTIONS = {
@@ -41,6 +42,8 @@ SECTIONS = {
     "isa": isa,
     "threads": threads,
     "shared": shared,
+    "family": family,
+    "context": context,
     "memory": memory,
     "scaling": scaling,
 }

@@ -12,18 +12,22 @@ import numpy as np
 
 import loopcore
 import loopcore.reference
+from family import FamilyProblem, Gradient, Prompts
 from problems import Call, Cell, Problem
 
 # Operations of a call that can still be waited for. Wide has 2e10, deep 8e12 and its fraction 5e10.
 WORK_LIMIT = 3e10
 
+ATTENTION = {"linear": ("linear", "all"), "softmax": ("softmax", "query")}  # and which rows move
+
 
 @dataclass(frozen=True)
 class Peer:
-    """One package's way to run the loops: on X itself, or on the Gram matrix."""
+    """One package's way to run the loops: on X itself, on the Gram matrix, or a family cell."""
 
     package: str  # what must be installed
-    kind: Literal["loop", "gram"]
+    kind: str  # "loop", "gram" or the family cell's name
+    module: Literal["peers", "family"] = "peers"
 
     @property
     def name(self) -> str:
@@ -39,18 +43,19 @@ class Peer:
             return f"{work:.0e} operations: nobody waits for that"
         return ""
 
-    def forms(self, problem: Problem) -> dict[str, Call]:
+    def forms(self, problem: Problem | FamilyProblem) -> dict[str, Call]:
         """Give the ways to write it, by name. The package is imported here."""
         forms: dict[str, Call] = getattr(self._module, self.kind)(problem)
         return forms
 
     @property
     def _module(self) -> object:
-        return importlib.import_module(f"peers_{self.package}")
+        return importlib.import_module(f"{self.module}_{self.package}")
 
 
 PACKAGES = ("numpy", "torch", "jax", "numba")
 PEERS = tuple(Peer(package, kind) for package in PACKAGES for kind in ("loop", "gram"))
+FAMILY_PACKAGES = ("numpy", "torch", "jax")
 
 
 def library(problem: Problem, **keywords: Any) -> Call:
@@ -61,6 +66,31 @@ def library(problem: Problem, **keywords: Any) -> Call:
             loopcore.errors, p.X, p.y, p.alpha, p.T, theta=p.theta, eta=p.eta, **keywords
         )
     return partial(loopcore.run, p.X, p.y, p.alpha, p.T, eta=p.eta, **keywords)
+
+
+def family_library(problem: FamilyProblem) -> Call:
+    """Give the call of the library under test on a family cell."""
+    if isinstance(problem, Gradient):
+        return partial(loop_and_pullback, problem)
+    return partial(looped_transformer, problem)
+
+
+def looped_transformer(problem: Prompts) -> np.ndarray:
+    """Build the model and run it: Z(T), (B, n+1, D), or the query row's share of it, (B, D)."""
+    attention, update = ATTENTION[problem.cell.name]
+    model = loopcore.LoopedTransformer(
+        problem.P, problem.Q, problem.eta, attention=attention, update=update, mask="context"
+    )
+    Z = model(problem.Z, problem.T)
+    return Z if update == "all" else Z[..., -1, :]
+
+
+def loop_and_pullback(problem: Gradient) -> tuple[np.ndarray, ...]:
+    """Give v(T) and the gradients of Σ w·v(T) with respect to X, y, α and η."""
+    p = problem
+    v, pullback = loopcore.vjp(p.X, p.y, p.alpha, p.T, eta=p.eta)
+    bar = pullback(p.w)
+    return v, bar.X, bar.y, bar.alpha, bar.eta
 
 
 def reference(problem: Problem) -> np.ndarray:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from contenders import library
+from family_verdict import FamilyVerdict
 from limits import Limits
-from problems import Call, Cell, Eta, Problem, build
+from problems import Call, Cell, Eta, build
 from setting import Setting
 from timing import TURN, calls_a_turn, seconds_per_call, spread, turn
 from verdict import Verdict
@@ -16,6 +18,9 @@ from verdict import Verdict
 BASE = "loopcore"
 SLOW = 3  # a peer that takes so many times the best peer's time is timed once, without turns
 PATIENCE = 3.0  # seconds: a contender has fewer turns, but one, if all would take longer
+
+# Name, why it is not timed (empty if it is), and the ways to write it for a problem.
+Contender: TypeAlias = tuple[str, str, Callable[[Any], dict[str, Call]]]
 
 
 @dataclass
@@ -55,18 +60,30 @@ def measure(setting: Setting) -> list[Row]:
     rows = []
     for cell, dtype, eta in setting.cases:
         row = measure_case(setting, Row(cell, dtype, eta))
-        best = f", best peer {row.peer[0]} {1e3 * row.peer[1]:.4g} ms" if row.peer else ""
-        own = f"{1e3 * row.time:.4g} ms" if row.time else row.excuses[BASE]
-        print(f"  {row.case} loopcore {own}{best}", flush=True)
+        tell(row)
         rows.append(row)
     return rows
+
+
+def tell(row: Row) -> None:
+    """Print a case as soon as it is measured."""
+    best = f", best peer {row.peer[0]} {1e3 * row.peer[1]:.4g} ms" if row.peer else ""
+    own = f"{1e3 * row.time:.4g} ms" if row.time else row.excuses[BASE]
+    print(f"  {row.case} loopcore {own}{best}", flush=True)
 
 
 def measure_case(setting: Setting, row: Row) -> Row:
     """Check and time every contender on one case."""
     verdict = Verdict(build(row.cell, row.dtype, row.eta))
+    return compete(setting, row, verdict, contenders(setting, row.cell))
+
+
+def compete(
+    setting: Setting, row: Row, verdict: Verdict | FamilyVerdict, everyone: list[Contender]
+) -> Row:
+    """Hold everyone's answer against the verdict, and time who is right in turns."""
     calls: dict[str, Call] = {}
-    for name, excuse, make_forms in contenders(setting, row.cell):
+    for name, excuse, make_forms in everyone:
         if excuse:
             row.excuses[name] = excuse
             continue
@@ -86,16 +103,14 @@ def measure_case(setting: Setting, row: Row) -> Row:
     return row
 
 
-def contenders(
-    setting: Setting, cell: Cell
-) -> list[tuple[str, str, Callable[[Problem], dict[str, Call]]]]:
+def contenders(setting: Setting, cell: Cell) -> list[Contender]:
     """Give name, excuse and forms of everybody."""
     base = (BASE, "", lambda problem: {"auto": library(problem)})
     return [base, *((peer.name, peer.excuse(cell), peer.forms) for peer in setting.peers)]
 
 
 def fastest(
-    make_forms: Callable[[Problem], dict[str, Call]], verdict: Verdict, rest: float
+    make_forms: Callable[[Any], dict[str, Call]], verdict: Verdict | FamilyVerdict, rest: float
 ) -> tuple[str, Call, float]:
     """Check the answer of every form, which also compiles and warms it, and time each once."""
     timed = []
