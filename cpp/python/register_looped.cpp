@@ -23,8 +23,9 @@ struct Description {
 
 LoopedModel make_model(const Description& given) {
   LoopedModel model;
-  if (given.P.ndim() != 4 || given.P.shape(2) != given.P.shape(3)) {
-    value_error("P", "expected shape (L, H, D, D), got ", to_text(shape_of(given.P)));
+  if (given.P.ndim() != 4 || given.P.shape(2) != given.P.shape(3) || given.P.size() == 0) {
+    value_error("P", "expected shape (L, H, D, D) without a zero, got ",
+                to_text(shape_of(given.P)));
   }
   model.layers = given.P.shape(0);
   model.heads = given.P.shape(1);
@@ -145,7 +146,7 @@ class LoopedCall {
         make_aligned(shape, Z.float32() ? py::dtype::of<float>() : py::dtype::of<double>());
     std::atomic<bool> finite = true;
     StopFlag flag{.poll = &interrupted};
-    const Index unit = make_looped_engine(problem)->most();
+    const Index unit = prompts_at_once(problem);
     const Index units = (batch.size() + unit - 1) / unit;
     const auto make_worker = [&](int) {
       auto sink =
@@ -187,7 +188,7 @@ class LoopedCall {
       engine.advance(t, problem.at[k], stop);
       t = problem.at[k];
       if (stop.raised()) return;
-      engine.write(static_cast<Index>(k), sink);
+      engine.write(static_cast<Index>(k), sink, stop);
     }
   }
 

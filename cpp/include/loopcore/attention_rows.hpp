@@ -31,11 +31,9 @@ class AttentionRows final : public LoopedEngine {
         received_(AttendingRows::most, D_),
         attended_(AttendingRows::most, D_) {}
 
-  Index most() const override { return L::tasks; }
-
-  void open(std::span<const Prompt> prompts, Stop&) override {
+  void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
-    prompts_.read_all(z_.row(0));
+    prompts_.read_all(z_.row(0), stop);
     keys_.assign(z_.row(0), keys_count_, z_.stride());
   }
 
@@ -54,9 +52,10 @@ class AttentionRows final : public LoopedEngine {
     }
   }
 
-  void write(Index k, RowSink& sink) override {
+  void write(Index k, RowSink& sink, Stop& stop) override {
     for (Index i = problem_.first_wanted(); i < problem_.rows(); ++i) {
       prompts_.write(z_.row(i), i, k, sink);
+      if (stop.after(D_ * L::tasks)) return;
     }
   }
 

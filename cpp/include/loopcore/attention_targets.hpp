@@ -36,11 +36,9 @@ class AttentionTargets final : public LoopedEngine {
         received_(1, problem.rows()),
         lanes_(padded(problem.rows()) * lane_width) {}
 
-  Index most() const override { return L::tasks; }
-
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
-    prompts_.read_all(z_.row(0));
+    prompts_.read_all(z_.row(0), stop);
     keys_.assign(z_.row(0), keys_count_, z_.stride());
     K_.fill(0);
     for (Index layer = 0; layer < problem_.model.layers; ++layer) {
@@ -62,12 +60,13 @@ class AttentionTargets final : public LoopedEngine {
     }
   }
 
-  void write(Index k, RowSink& sink) override {
+  void write(Index k, RowSink& sink, Stop& stop) override {
     for (Index i = problem_.first_wanted(); i < problem_.rows(); ++i) {
       for (Index t = 0; t < L::tasks; ++t) {
         L::entry(z_.row(i), D_ - 1, t) = L::entry(y_.row(0), i, t);
       }
       prompts_.write(z_.row(i), i, k, sink);
+      if (stop.after(D_ * L::tasks)) return;
     }
   }
 

@@ -27,8 +27,6 @@ class LinearAll final : public LoopedEngine {
         panel_(panel_rows, D_),
         moved_(panel_rows, D_) {}
 
-  Index most() const override { return L::tasks; }
-
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
     has_moved_ = false;
@@ -47,7 +45,7 @@ class LinearAll final : public LoopedEngine {
     }
   }
 
-  void write(Index k, RowSink& sink) override {
+  void write(Index k, RowSink& sink, Stop& stop) override {
     for (Index begin = problem_.first_wanted(); begin < problem_.rows(); begin += panel_rows) {
       const Index count = std::min(panel_rows, problem_.rows() - begin);
       prompts_.read(begin, count, panel_.row(0));
@@ -56,6 +54,7 @@ class LinearAll final : public LoopedEngine {
         std::swap(panel_, moved_);
       }
       for (Index i = 0; i < count; ++i) prompts_.write(panel_.row(i), begin + i, k, sink);
+      if (stop.after(count * D_ * D_ * L::tasks)) return;
     }
   }
 

@@ -25,11 +25,9 @@ class LinearCausal final : public LoopedEngine {
         summed_(1, D_),
         attended_(1, D_) {}
 
-  Index most() const override { return L::tasks; }
-
-  void open(std::span<const Prompt> prompts, Stop&) override {
+  void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
-    prompts_.read_all(z_.row(0));
+    prompts_.read_all(z_.row(0), stop);
   }
 
   void advance(Index begin, Index end, Stop& stop) override {
@@ -45,9 +43,10 @@ class LinearCausal final : public LoopedEngine {
     }
   }
 
-  void write(Index k, RowSink& sink) override {
+  void write(Index k, RowSink& sink, Stop& stop) override {
     for (Index i = problem_.first_wanted(); i < problem_.rows(); ++i) {
       prompts_.write(z_.row(i), i, k, sink);
+      if (stop.after(D_ * L::tasks)) return;
     }
   }
 

@@ -30,8 +30,6 @@ class LinearQuery final : public LoopedEngine {
     for (Index layer = 0; layer < problem.model.layers; ++layer) M_.emplace_back(D_, D_);
   }
 
-  Index most() const override { return L::tasks; }
-
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
     if (!sums_.form(prompts_, problem_.n, stop)) return;
@@ -54,11 +52,12 @@ class LinearQuery final : public LoopedEngine {
     }
   }
 
-  void write(Index k, RowSink& sink) override {
+  void write(Index k, RowSink& sink, Stop& stop) override {
     for (Index begin = problem_.first_wanted(); begin < problem_.n; begin += panel_rows) {
       const Index count = std::min(panel_rows, problem_.n - begin);
       prompts_.read(begin, count, panel_.row(0));
       for (Index i = 0; i < count; ++i) prompts_.write(panel_.row(i), begin + i, k, sink);
+      if (stop.after(count * D_ * L::tasks)) return;
     }
     for (Index i = 0; i < problem_.m; ++i) prompts_.write(z_.row(i), problem_.n + i, k, sink);
   }

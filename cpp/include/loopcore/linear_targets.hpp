@@ -41,8 +41,6 @@ class LinearTargets final : public LoopedEngine {
     }
   }
 
-  Index most() const override { return L::tasks; }
-
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
     if (!sums_.form(prompts_, problem_.visible(0), stop)) return;
@@ -63,7 +61,7 @@ class LinearTargets final : public LoopedEngine {
     }
   }
 
-  void write(Index k, RowSink& sink) override {
+  void write(Index k, RowSink& sink, Stop& stop) override {
     for (Index begin = problem_.first_wanted(); begin < problem_.rows(); begin += panel_rows) {
       const Index count = std::min(panel_rows, problem_.rows() - begin);
       prompts_.read(begin, count, panel_.row(0));
@@ -71,6 +69,7 @@ class LinearTargets final : public LoopedEngine {
         write_target(panel_.row(i));
         prompts_.write(panel_.row(i), begin + i, k, sink);
       }
+      if (stop.after(count * D_ * L::tasks)) return;
     }
   }
 

@@ -34,11 +34,11 @@ inline LoopedPath choose_looped_path(const LoopedProblem& problem) {
   const bool moves_all = model.update == Update::all;
   const bool is_causal = moves_all && model.mask == Mask::causal;
   const bool only_targets = moves_targets_only(model);
+  const double moved = moves_all ? rows : static_cast<double>(problem.m);
   if (model.attention != Attention::linear) {
-    constexpr double most_scores = 0x1p22;  // 32 MiB, or a lane of prompts of 4 MiB each
-    const double scores = static_cast<double>(model.layers) * rows * rows;
-    const bool fits = scores <= most_scores && only_targets;
-    return fits ? LoopedPath::attention_targets : LoopedPath::attention_rows;
+    constexpr double most_scores = 0x1p22;  // 32 MiB
+    const bool fits = static_cast<double>(model.layers) * moved * rows <= most_scores;
+    return fits && only_targets ? LoopedPath::attention_targets : LoopedPath::attention_rows;
   }
   // Multiply-adds a loop where the scores are formed, for each row that moves.
   const double by_scores = heads * 2 * rows * D;
@@ -90,14 +90,27 @@ inline std::unique_ptr<LoopedEngine> make_looped_engine(const LoopedProblem& pro
   return make_looped_engine<ColumnsInLanes>(problem, path);
 }
 
+/// The prompts that its engine runs side by side.
+inline Index prompts_at_once(const LoopedProblem& problem) {
+  return holds_prompts(problem, choose_looped_path(problem)) ? lane_width : 1;
+}
+
 /// Multiply-adds of one prompt, about: for how many threads it is worth while.
 inline double estimate_work(const LoopedProblem& problem) {
+  const LoopedModel& model = problem.model;
   const auto rows = static_cast<double>(problem.rows());
-  const auto D = static_cast<double>(problem.model.D);
-  const double layers = static_cast<double>(problem.T) * static_cast<double>(problem.model.layers);
-  const double moved =
-      problem.model.update == Update::query ? static_cast<double>(problem.m) : rows;
-  return rows * D * D + layers * D * (D + moved);
+  const auto D = static_cast<double>(model.D);
+  const auto moved = model.update == Update::all ? rows : static_cast<double>(problem.m);
+  const auto maps =
+      static_cast<double>(problem.T) * static_cast<double>(model.layers * model.heads);
+  switch (choose_looped_path(problem)) {
+    case LoopedPath::linear_query: return rows * D * D + maps * moved * D * D;
+    case LoopedPath::linear_targets: return rows * D * D + maps * 2 * D * D;
+    case LoopedPath::linear_all: return 2 * rows * D * D + maps * 4 * D * D * D;
+    case LoopedPath::linear_causal: return maps * rows * 4 * D * D;
+    case LoopedPath::attention_targets: return moved * rows * D + maps * moved * rows;
+    default: return maps * moved * 2 * D * (rows + D);
+  }
 }
 
 }  // namespace loopcore

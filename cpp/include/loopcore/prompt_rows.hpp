@@ -9,6 +9,7 @@
 #include "loopcore/lane.hpp"
 #include "loopcore/looped_model.hpp"
 #include "loopcore/rows.hpp"
+#include "loopcore/stop.hpp"
 #include "loopcore/types.hpp"
 
 namespace loopcore {
@@ -58,10 +59,12 @@ class PromptRows {
     }
   }
 
-  /// All tokens, (rows, stride())
-  void read_all(double* rows) {
+  /// All tokens, (rows, stride()); if stopped, the first of them.
+  void read_all(double* rows, Stop& stop) {
     for (Index i = 0; i < problem_.rows(); i += panel_rows) {
-      read(i, std::min(panel_rows, problem_.rows() - i), rows + i * stride());
+      const Index count = std::min(panel_rows, problem_.rows() - i);
+      read(i, count, rows + i * stride());
+      if (stop.after(count * D() * L::tasks)) return;
     }
   }
 
