@@ -10,6 +10,7 @@ void register_curve(pybind11::module_& module);
 void register_spectrum(pybind11::module_& module);
 void register_looped(pybind11::module_& module);
 void register_vjp(pybind11::module_& module);
+void register_looped_vjp(pybind11::module_& module);
 void register_process(pybind11::module_& module);
 
 }  // namespace loopcore::python

@@ -7,6 +7,7 @@ from loopcore import reference as reference
 from loopcore._attention import LoopedTransformer as LoopedTransformer
 from loopcore._config import show_config as show_config
 from loopcore._error_bound import error_bound as error_bound
+from loopcore._looped_vjp import ModelGradient as ModelGradient
 from loopcore._native import core as _core
 from loopcore._spectrum import Spectrum as Spectrum
 from loopcore._spectrum import spectrum as spectrum
@@ -25,8 +26,9 @@ __version__ = _version("loopcore")
 
 __all__ = [
     "DivergenceWarning",
-    "LoopedTransformer",
     "Gradient",
+    "LoopedTransformer",
+    "ModelGradient",
     "Spectrum",
     "context_curve",
     "error_bound",

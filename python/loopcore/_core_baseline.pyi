@@ -70,9 +70,9 @@ def spectrum(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]: ...
 def looped(
     Z: ArrayLike,
-    P: NDArray[np.float64],
-    Q: NDArray[np.float64],
-    skip: NDArray[np.float64],
+    P: ArrayLike,
+    Q: ArrayLike,
+    skip: ArrayLike,
     steps: ArrayLike,
     T: SupportsIndex,
     attention: str,
@@ -97,6 +97,28 @@ def pull_back(
     scale: str,
     num_threads: SupportsIndex | None,
 ) -> tuple[NDArray[np.floating] | None, ...]: ...
+def looped_vjp(
+    Z: ArrayLike,
+    P: ArrayLike,
+    Q: ArrayLike,
+    skip: ArrayLike,
+    steps: ArrayLike,
+    T: SupportsIndex,
+    attention: str,
+    update: str,
+    mask: str,
+    normalizes_all: bool,
+    mean: bool,
+    queries: int,
+    Z_bar: ArrayLike,
+    num_threads: SupportsIndex | None,
+) -> tuple[
+    NDArray[np.floating],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+]: ...
 def isa() -> str: ...
 def configuration() -> dict[str, object]: ...
 def planned_path(n: int, d: int, T: int, steps: str, only_end: bool) -> str: ...

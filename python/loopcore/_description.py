@@ -16,6 +16,7 @@ from loopcore._layers import Layers, Parameter, read_layers
 from loopcore._tokens import Tokens
 
 Model = TypeVar("Model", bound="Description")
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
@@ -34,6 +35,7 @@ class Description:
     normalize: str
     _tokens: Tokens
     _roots: Parameter | None
+    _shapes: dict[str, Shape | None]
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class Description:
     ) -> None:
         words = {"attention": attention, "update": update, "mask": mask, "normalize": normalize}
         layers = read_layers(P, Q, skip, words)
+        given = {"P": P, "Q": Q, "eta": eta, "schedule": schedule, "skip": skip}
         L = len(layers.P)
         values: dict[str, object] = layers._asdict()
         values["scale"] = read_word(scale, "scale", ("sum", "mean"))
@@ -65,6 +68,10 @@ class Description:
             values["_roots"] = curvature_roots(layers, eta)
         else:
             values["eta"] = read_eta(eta, L)
+        # In which gradients come.
+        values["_shapes"] = {
+            name: None if value is None else np.shape(value) for name, value in given.items()
+        }
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -118,7 +125,7 @@ class Description:
         return hash(self._key())
 
     def __reduce__(self) -> tuple[Callable[..., Description], tuple[object, ...]]:
-        return _rebuild, (type(self), self._tokens, self._options())
+        return _rebuild, (type(self), self._tokens, self._options(), self._shapes)
 
     def __repr__(self) -> str:
         steps = f"eta={_brief(self.eta)}"
@@ -140,6 +147,13 @@ def _brief(value: object) -> str:
     return repr(float(value.flat[0])) if value.size == 1 else f"<{value.shape} array>"
 
 
-def _rebuild(model: type[Description], tokens: Tokens, options: dict[str, Any]) -> Description:
+def _rebuild(
+    model: type[Description],
+    tokens: Tokens,
+    options: dict[str, Any],
+    shapes: dict[str, Shape | None],
+) -> Description:
     """Return what was pickled: its arrays come back read-only."""
-    return model._with_tokens(tokens, **options)
+    rebuilt = model._with_tokens(tokens, **options)
+    object.__setattr__(rebuilt, "_shapes", shapes)
+    return rebuilt

@@ -44,17 +44,19 @@ def looped(
 
     Returns
     -------
-    rows : (..., n + queries, D), or with `at` (..., K, n + queries, D); `queries` rows if only_queries
-        In the type of Z; a new array.
+    rows : (..., n + queries, D), or with `at` (..., K, n + queries, D)
+        In the type of Z, a new array; of `queries` rows if only_queries.
     finite : bool
         Whether all of them are finite.
     """
+    per_loop = steps.schedule if steps.eta is None else steps.eta[..., None, :]
+    assert per_loop is not None
     rows, finite = core.looped(
         Z,
         layers.P,
         layers.Q,
         layers.skip,
-        steps.schedule if steps.eta is None else steps.eta[..., None, :],
+        per_loop,
         T,
         layers.attention,
         layers.update,

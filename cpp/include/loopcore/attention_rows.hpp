@@ -40,17 +40,36 @@ class AttentionRows final : public LoopedEngine {
   void advance(Index begin, Index end, Stop& stop) override {
     for (Index t = begin; t < end; ++t) {
       for (Index layer = 0; layer < problem_.model.layers; ++layer) {
-        const Lane eta = prompts_.eta(t, layer);
-        for (Index i = first_; i < problem_.rows(); i += AttendingRows::most) {
-          const Index count = std::min(AttendingRows::most, problem_.rows() - i);
-          move(i, count, layer, eta);
-          if (stop.after(2 * count * D_ * (keys_count_ + D_) * L::tasks)) return;
-        }
-        std::copy_n(next_.row(0), next_.stride() * (problem_.rows() - first_), z_.row(first_));
-        for (Index i = first_; i < keys_count_; ++i) keys_.replace(i, z_.row(i));
+        step(t, layer, stop);
+        if (stop.raised()) return;
       }
     }
   }
+
+  /// One layer of one loop.
+  void step(Index t, Index layer, Stop& stop) {
+    const Lane eta = prompts_.eta(t, layer);
+    for (Index i = first_; i < problem_.rows(); i += AttendingRows::most) {
+      const Index count = std::min(AttendingRows::most, problem_.rows() - i);
+      move(i, count, layer, eta);
+      if (stop.after(2 * count * D_ * (keys_count_ + D_) * L::tasks)) return;
+    }
+    assign(next_.row(0));
+  }
+
+  /// The rows first_moving() … n + m − 1, which alone move, (state_size(),) doubles
+  Index first_moving() const { return first_; }
+  Index state_size() const { return z_.stride() * (problem_.rows() - first_); }
+  const double* state() const { return z_.row(first_); }
+  void assign(const double* state) {
+    std::copy_n(state, state_size(), z_.row(first_));
+    for (Index i = first_; i < keys_count_; ++i) keys_.replace(i, z_.row(i));
+  }
+
+  Index keys_count() const { return keys_count_; }
+  const Keys<L>& keys() const { return keys_; }
+  const TaskMatrix<L>& z() const { return z_; }
+  const PromptRows<L>& prompts() const { return prompts_; }
 
   void write(Index k, RowSink& sink, Stop& stop) override {
     for (Index i = problem_.first_wanted(); i < problem_.rows(); ++i) {

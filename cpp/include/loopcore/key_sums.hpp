@@ -41,6 +41,7 @@ class KeySums {
   }
 
   TaskMatrix<L>& S() { return S_; }  // (D, D)
+  const TaskMatrix<L>& S() const { return S_; }
 
  private:
   Index D_;

@@ -36,13 +36,29 @@ class LinearAll final : public LoopedEngine {
   void advance(Index begin, Index end, Stop& stop) override {
     for (Index t = begin; t < end; ++t) {
       for (Index layer = 0; layer < problem_.model.layers; ++layer) {
-        form_step(layer, prompts_.eta(t, layer));
-        follow();
         const bool is_last = t + 1 == problem_.T && layer + 1 == problem_.model.layers;
-        if (!is_last) move_sums();
+        step(t, layer, !is_last);
         if (stop.after(5 * D_ * D_ * D_ * L::tasks)) return;
       }
     }
+  }
+
+  /// One layer of one loop; S follows if it is still needed.
+  void step(Index t, Index layer, bool moves_sums) {
+    form_step(layer, prompts_.eta(t, layer));
+    follow();
+    if (moves_sums) move_sums();
+  }
+
+  /// S, and B unless it is the identity, (D, D)
+  const TaskMatrix<L>& S() const { return sums_.S(); }
+  const TaskMatrix<L>& B() const { return B_; }
+  bool has_moved() const { return has_moved_; }
+  PromptRows<L>& prompts() { return prompts_; }
+  void assign(const TaskMatrix<L>& S, const TaskMatrix<L>& B) {
+    sums_.S().assign(S);
+    B_.assign(B);
+    has_moved_ = true;
   }
 
   void write(Index k, RowSink& sink, Stop& stop) override {

@@ -46,11 +46,21 @@ class LinearQuery final : public LoopedEngine {
   void advance(Index begin, Index end, Stop& stop) override {
     for (Index t = begin; t < end; ++t) {
       for (Index layer = 0; layer < problem_.model.layers; ++layer) {
-        move(layer, prompts_.eta(t, layer));
+        step(t, layer);
         if (stop.after(problem_.m * D_ * D_ * L::tasks)) return;
       }
     }
   }
+
+  /// One layer of one loop.
+  void step(Index t, Index layer) { move(layer, prompts_.eta(t, layer)); }
+
+  TaskMatrix<L>& z() { return z_; }                     // (m, D)
+  const TaskMatrix<L>& S() const { return sums_.S(); }  // (D, D)
+  const TaskMatrix<L>& M(Index layer) const {           // (D, D)
+    return M_[static_cast<std::size_t>(layer)];
+  }
+  PromptRows<L>& prompts() { return prompts_; }
 
   void write(Index k, RowSink& sink, Stop& stop) override {
     for (Index begin = problem_.first_wanted(); begin < problem_.n; begin += panel_rows) {

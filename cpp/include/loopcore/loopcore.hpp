@@ -21,6 +21,7 @@
 #include "loopcore/gram.hpp"
 #include "loopcore/least_squares.hpp"
 #include "loopcore/looped_plan.hpp"
+#include "loopcore/looped_vjp_plan.hpp"
 #include "loopcore/packed.hpp"
 #include "loopcore/plan.hpp"
 #include "loopcore/solve.hpp"

@@ -33,14 +33,17 @@ inline bool moves_targets_only(const LoopedModel& model) {
   return true;
 }
 
+/// Whether they are kept as they are or, as reverse passes read them, transposed.
+enum class Orientation { plain, transposed };
+
 class LoopedWeights {
  public:
-  explicit LoopedWeights(const LoopedModel& model)
+  explicit LoopedWeights(const LoopedModel& model, Orientation orientation = Orientation::plain)
       : D_(model.D),
         heads_(model.heads),
-        P_(copy(model.P, model.layers * model.heads)),
-        Q_(copy(model.Q, model.layers * model.heads)),
-        skip_(copy(model.skip, 1)) {
+        P_(copy(model.P, model.layers * model.heads, orientation)),
+        Q_(copy(model.Q, model.layers * model.heads, orientation)),
+        skip_(copy(model.skip, 1, orientation)) {
     for (Index j = 0; j < D_; ++j) {
       for (Index k = 0; k < D_; ++k) {
         has_skip_ = has_skip_ || model.skip[j * D_ + k] != (j == k ? 1 : 0);
@@ -60,10 +63,15 @@ class LoopedWeights {
   Index stride() const { return padded(D_); }
   Index at(Index layer, Index head) const { return (layer * heads_ + head) * D_ * stride(); }
 
-  Buffer copy(const double* matrices, Index count) const {
+  Buffer copy(const double* matrices, Index count, Orientation orientation) const {
+    const bool is_plain = orientation == Orientation::plain;
     Buffer to(count * D_ * stride());
     for (Index row = 0; row < count * D_; ++row) {
-      std::copy_n(matrices + row * D_, D_, to.data() + row * stride());
+      const double* const from = matrices + row / D_ * D_ * D_;  // (D, D)
+      const Index j = row % D_;
+      for (Index k = 0; k < D_; ++k) {
+        to[row * stride() + k] = is_plain ? from[j * D_ + k] : from[k * D_ + j];
+      }
     }
     return to;
   }

@@ -38,6 +38,7 @@ class PromptRows {
 
   Index D() const { return problem_.model.D; }
   Index stride() const { return L::doubles(D()); }  // doubles, from row to row
+  Index count() const { return static_cast<Index>(prompts_.size()); }
 
   /// The prompts must stay where they are until the next call.
   void open(std::span<const Prompt> prompts) { prompts_ = prompts; }
@@ -70,11 +71,18 @@ class PromptRows {
 
   /// Hands on one token of each prompt, (stride(),)
   void write(const double* token, Index row, Index k, RowSink& sink) {
+    if constexpr (L::tasks == 1) {
+      sink.put(0, k, row, token);
+      return;
+    }
     for (std::size_t t = 0; t < prompts_.size(); ++t) {
       L::unpack(token, D(), static_cast<Index>(t), row_.data());
       sink.put(static_cast<Index>(t), k, row, row_.data());
     }
   }
+
+  /// What a given step is multiplied by: 1/n where the model asks for it.
+  double step_factor() const { return factor_; }
 
   /// η of one loop and layer, divided by n where the model asks for it.
   Lane eta(Index loop, Index layer) const {

@@ -1,0 +1,53 @@
+// LoopedVjpPlan: which reverse pass and which layout a looped model takes. A function of the problem alone.
+#pragma once
+
+#include <memory>
+
+#include "loopcore/attention_rows_vjp.hpp"
+#include "loopcore/linear_all_vjp.hpp"
+#include "loopcore/linear_query_vjp.hpp"
+#include "loopcore/looped_plan.hpp"
+#include "loopcore/looped_vjp_engine.hpp"
+
+namespace loopcore {
+
+/// linear_query, linear_all, or attention_rows, which undoes all others too.
+inline LoopedPath choose_looped_vjp_path(const LoopedProblem& problem) {
+  const LoopedPath path = choose_looped_path(problem);
+  switch (path) {
+    case LoopedPath::linear_query: return path;
+    case LoopedPath::linear_targets: return LoopedPath::linear_all;
+    case LoopedPath::linear_all: return path;
+    default: return LoopedPath::attention_rows;
+  }
+}
+
+template <class L>
+std::unique_ptr<LoopedVjpEngine> make_looped_vjp_engine(const LoopedProblem& problem,
+                                                        LoopedPath path) {
+  switch (path) {
+    case LoopedPath::linear_query: return std::make_unique<LinearQueryVjp<L>>(problem);
+    case LoopedPath::linear_all: return std::make_unique<LinearAllVjp<L>>(problem);
+    default: return std::make_unique<AttentionRowsVjp<L>>(problem);
+  }
+}
+
+inline std::unique_ptr<LoopedVjpEngine> make_looped_vjp_engine(const LoopedProblem& problem) {
+  const LoopedPath path = choose_looped_vjp_path(problem);
+  if (holds_prompts(problem, path)) return make_looped_vjp_engine<TasksInLanes>(problem, path);
+  return make_looped_vjp_engine<ColumnsInLanes>(problem, path);
+}
+
+/// The prompts that its engine runs side by side.
+inline Index vjp_prompts_at_once(const LoopedProblem& problem) {
+  return holds_prompts(problem, choose_looped_vjp_path(problem)) ? lane_width : 1;
+}
+
+/// Multiply-adds of one prompt, about: for how many threads it is worth while.
+inline double estimate_vjp_work(const LoopedProblem& problem) {
+  const auto D = static_cast<double>(problem.model.D);
+  const auto heads = static_cast<double>(problem.model.layers * problem.model.heads);
+  return 3 * (estimate_work(problem) + static_cast<double>(problem.T) * heads * D * D);
+}
+
+}  // namespace loopcore

@@ -1,0 +1,58 @@
+// Rows: where looped prompts, and their adjoints, are written.
+#pragma once
+
+#include <cmath>
+
+#include "loopcore/prompt_rows.hpp"
+
+namespace loopcore::python {
+
+/// Rows of some prompts in a row into the result, (..., K, rows, D).
+class Rows final : public RowSink {
+ public:
+  /// Made without the GIL: no Python object in sight.
+  Rows(void* data, bool float32, Index readouts, Index rows, Index first, Index D)
+      : data_(static_cast<std::byte*>(data)),
+        float32_(float32),
+        readouts_(readouts),
+        rows_(rows),
+        first_(first),
+        D_(D) {}
+
+  /// The prompts that run together begin at this number.
+  void begin(Index prompt) { prompt_ = prompt; }
+
+  /// Whether all that came was finite.
+  bool finite() const { return finite_; }
+
+  void put(Index prompt, Index k, Index row, const double* token) override {
+    const Index at = (((prompt_ + prompt) * readouts_ + k) * rows_ + row - first_) * D_;
+    bool all_finite = true;
+    if (float32_) {
+      auto* const to = reinterpret_cast<float*>(data_) + at;
+      for (Index j = 0; j < D_; ++j) {
+        to[j] = static_cast<float>(token[j]);
+        all_finite = all_finite && std::isfinite(to[j]);
+      }
+    } else {
+      auto* const to = reinterpret_cast<double*>(data_) + at;
+      for (Index j = 0; j < D_; ++j) {
+        to[j] = token[j];
+        all_finite = all_finite && std::isfinite(token[j]);
+      }
+    }
+    finite_ = finite_ && all_finite;
+  }
+
+ private:
+  std::byte* data_;
+  bool float32_;
+  Index readouts_;
+  Index rows_;
+  Index first_;
+  Index D_;
+  Index prompt_ = 0;
+  bool finite_ = true;
+};
+
+}  // namespace loopcore::python

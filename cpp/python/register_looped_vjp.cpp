@@ -1,0 +1,197 @@
+// looped_vjp: the reverse pass of the general family; see python/loopcore/_looped_vjp.py.
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "loopcore/looped_vjp_plan.hpp"
+#include "looped_call.hpp"
+#include "looped_rows.hpp"
+#include "registers.hpp"
+
+namespace loopcore::python {
+
+namespace {
+
+/// The adjoints of the prompts into Z̄(0), (..., n + m, D), and η̄, (..., T, L) or (..., 1, L).
+class Bars final : public LoopedVjpSink {
+ public:
+  Bars(void* Z_bar, bool float32, double* steps_bar, const LoopedProblem& problem, Index steps)
+      : rows_(Z_bar, float32, 1, problem.rows(), 0, problem.model.D),
+        steps_bar_(steps_bar),
+        steps_(steps),
+        layers_(problem.model.layers) {}
+
+  /// The prompts that run together begin at this number.
+  void begin(Index prompt) {
+    rows_.begin(prompt);
+    prompt_ = prompt;
+  }
+
+  void put(Index prompt, Index k, Index row, const double* token) override {
+    rows_.put(prompt, k, row, token);
+  }
+  void put_step(Index prompt, Index loop, Index layer, double eta_bar) override {
+    const Index step = steps_ == 1 ? 0 : loop;
+    steps_bar_[((prompt_ + prompt) * steps_ + step) * layers_ + layer] += eta_bar;
+  }
+
+ private:
+  Rows rows_;
+  double* steps_bar_;
+  Index steps_;
+  Index layers_;
+  Index prompt_ = 0;
+};
+
+/// The adjoints of the weights of some prompts in a row, of P, Q and skip one after the other.
+class WeightParts {
+ public:
+  WeightParts(const LoopedModel& model, Index units)
+      : heads_(model.layers * model.heads * model.D * model.D),
+        size_(2 * heads_ + model.D * model.D) {
+    // Sums over so many units each, added up in order: the same bits for any number of threads. 64 MiB
+    // of them, or 64 where a model is larger.
+    const Index most = std::clamp<Index>((Index{1} << 23) / size_, 64, 128);
+    units_a_part_ = std::max<Index>((units + most - 1) / most, 1);
+    parts_ = (units + units_a_part_ - 1) / units_a_part_;
+    sums_ = Buffer(parts_ * size_);
+  }
+
+  Index parts() const { return parts_; }
+  Index units_a_part() const { return units_a_part_; }
+
+  WeightBars part(Index number) {
+    double* const sum = sums_.data() + number * size_;
+    return {sum, sum + heads_, sum + 2 * heads_};
+  }
+
+  /// total ← the sum of all parts
+  void add_up(WeightBars total) const {
+    std::fill_n(total.P, heads_, 0.0);
+    std::fill_n(total.Q, heads_, 0.0);
+    std::fill_n(total.skip, size_ - 2 * heads_, 0.0);
+    for (Index number = 0; number < parts_; ++number) {
+      const double* sum = sums_.data() + number * size_;
+      for (Index k = 0; k < heads_; ++k) total.P[k] += sum[k];
+      for (Index k = 0; k < heads_; ++k) total.Q[k] += sum[heads_ + k];
+      for (Index k = 2 * heads_; k < size_; ++k) total.skip[k - 2 * heads_] += sum[k];
+    }
+  }
+
+ private:
+  Index heads_;  // the numbers of all P
+  Index size_;
+  Index units_a_part_ = 1;
+  Index parts_ = 0;
+  Buffer sums_;  // (parts, size)
+};
+
+class LoopedVjpCall : public LoopedCall {
+ public:
+  LoopedVjpCall(py::handle given_Z, const Description& description, py::handle given_steps,
+                py::handle T, Index queries, py::handle given_bar)
+      : LoopedCall(given_Z, description, given_steps, T, queries), Z_bar(given_bar, "Z_bar", 2) {
+    Batch with_bar = batch;
+    const bool has_rows = Z_bar.axes() >= 2 && Z_bar.core_size(0) == problem.rows() &&
+                          Z_bar.core_size(1) == problem.model.D;
+    if (has_rows) with_bar.include(Z_bar);
+    if (!has_rows || !(with_bar.shape() == batch.shape())) {
+      Axes expected = batch.shape();
+      expected.push_back(problem.rows());
+      expected.push_back(problem.model.D);
+      value_error("Z_bar", "expected the shape of Z(T), ", to_text(expected), ", got ",
+                  to_text(Z_bar.shape()));
+    }
+    Z_bar.align_to(batch.shape().size());
+  }
+
+  py::tuple run(int wanted_threads) {
+    const LoopedModel& model = problem.model;
+    py::array Z_bar0 = make_result({problem.rows(), model.D}, Z.float32());
+    py::array steps_bar = make_result({steps_given(), model.layers}, false);
+    void* const Z_bar0_data = Z_bar0.mutable_data();
+    auto* const steps_bar_data = static_cast<double*>(steps_bar.mutable_data());
+    std::fill_n(steps_bar_data, steps_bar.size(), 0.0);
+    py::array_t<double> P_bar({model.layers, model.heads, model.D, model.D});
+    py::array_t<double> Q_bar({model.layers, model.heads, model.D, model.D});
+    py::array_t<double> skip_bar({model.D, model.D});
+    const WeightBars total{P_bar.mutable_data(), Q_bar.mutable_data(), skip_bar.mutable_data()};
+    StopFlag flag{.poll = &interrupted};
+    const Index unit = vjp_prompts_at_once(problem);
+    WeightParts weights(model, (batch.size() + unit - 1) / unit);
+    const auto make_worker = [&](int) {
+      return [this, &weights, unit, engine = make_looped_vjp_engine(problem),
+              sink = std::make_unique<Bars>(Z_bar0_data, Z.float32(), steps_bar_data, problem,
+                                            steps_given()),
+              prompts = std::vector<Prompt>(), bars = std::vector<Prompt>(),
+              index = Axes()](Index part, Stop& stop) mutable {
+        const Index first = part * weights.units_a_part();
+        for (Index number = first; number < first + weights.units_a_part(); ++number) {
+          const Index begin = number * unit;
+          if (begin >= batch.size() || stop.raised()) return;
+          gather(begin, std::min(begin + unit, batch.size()), index, prompts, bars);
+          sink->begin(begin);
+          engine->run(prompts, bars, weights.part(part), *sink, stop);
+        }
+      };
+    };
+    {
+      const WithoutGil no_gil;
+      const double work = estimate_vjp_work(problem) * static_cast<double>(unit) *
+                          static_cast<double>(weights.units_a_part());
+      const int threads = useful_threads(wanted_threads, weights.parts(), work);
+      for_each_task(weights.parts(), threads, flag, make_worker);
+      weights.add_up(total);
+    }
+    if (flag.raised) throw py::error_already_set();
+    return py::make_tuple(Z_bar0, P_bar, Q_bar, skip_bar, steps_bar);
+  }
+
+ private:
+  py::array make_result(std::initializer_list<Index> core, bool float32) const {
+    Axes shape = batch.shape();
+    for (const Index size : core) shape.push_back(size);
+    return make_aligned(shape, float32 ? py::dtype::of<float>() : py::dtype::of<double>());
+  }
+
+  void gather(Index begin, Index end, Axes& index, std::vector<Prompt>& prompts,
+              std::vector<Prompt>& bars) const {
+    prompts.clear();
+    bars.clear();
+    for (Index t = begin; t < end; ++t) {
+      batch.unravel(t, index);
+      prompts.push_back(prompt_at(index));
+      bars.push_back({.Z = Z_bar.matrix_at(index), .eta = {}});
+    }
+  }
+
+  Operand Z_bar;  // (..., n + m, D)
+};
+
+py::tuple looped_vjp(py::handle Z, Weights P, Weights Q, Weights skip, py::handle steps,
+                     py::handle T, const std::string& attention, const std::string& update,
+                     const std::string& mask, bool normalizes_all, bool mean, Index queries,
+                     py::handle Z_bar, py::handle num_threads) {
+  const Description description{std::move(P), std::move(Q), std::move(skip), attention,
+                                update,       mask,         normalizes_all,  mean};
+  LoopedVjpCall call(Z, description, steps, T, queries, Z_bar);
+  return call.run(read_threads(num_threads));
+}
+
+}  // namespace
+
+void register_looped_vjp(py::module_& module) {
+  module.def("looped_vjp", &looped_vjp,
+             "looped_vjp(Z, P, Q, skip, steps, T, attention, update, mask, normalizes_all, mean, "
+             "queries, Z_bar, num_threads)\n--\n\n"
+             "The adjoints of Z and the steps, a prompt each, and of P, Q and skip, summed over "
+             "all prompts: (Z_bar, P_bar, Q_bar, skip_bar, steps_bar); see "
+             "loopcore.LoopedTransformer.",
+             py::arg("Z"), py::arg("P"), py::arg("Q"), py::arg("skip"), py::arg("steps"),
+             py::arg("T"), py::arg("attention"), py::arg("update"), py::arg("mask"),
+             py::arg("normalizes_all"), py::arg("mean"), py::arg("queries"), py::arg("Z_bar"),
+             py::arg("num_threads"));
+}
+
+}  // namespace loopcore::python
