@@ -304,7 +304,7 @@ std::vector<Tokens<double>> run(LoopedEngine& engine, const LoopedProblem& probl
   for (std::size_t k = 0; k < problem.at.size(); ++k) {
     engine.advance(t, problem.at[k], stop);
     t = problem.at[k];
-    engine.write(static_cast<Index>(k), keep);
+    engine.write(static_cast<Index>(k), keep, stop);
   }
   return keep.tokens;
 }
@@ -492,7 +492,7 @@ void check_allocations(Layouts layouts, std::span<const Variant> variants) {
       const long before = allocations();
       engine->open(prompts, stop);
       engine->advance(0, looped.problem.T, stop);
-      engine->write(2, keep);
+      engine->write(2, keep, stop);
       CHECK(allocations() == before);
     });
   }

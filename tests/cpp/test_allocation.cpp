@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <loopcore/looped_vjp_plan.hpp>
 #include <new>
 
 #include "allocations.hpp"
@@ -113,4 +114,48 @@ TEST_CASE("nor does a way backwards") {
       CHECK(allocations == before);
     }
   }
+}
+
+namespace {
+
+/// Likewise of adjoints.
+class BarSum final : public LoopedVjpSink {
+ public:
+  void put(Index, Index, Index, const double* token) override { sum += token[0]; }
+  void put_step(Index, Index, Index, double eta_bar) override { sum += eta_bar; }
+
+  double sum = 0;
+};
+
+}  // namespace
+
+TEST_CASE("no reverse pass of a looped model allocates") {
+  constexpr Index D = 5, rows = 9;
+  const std::vector<double> Z(rows * D, 0.1), eta(1, 0.01), weights(D * D, 0.1);
+  std::vector<double> sums(3 * D * D);
+  LoopedProblem problem;
+  problem.model = {.D = D, .layers = 1, .heads = 1};
+  problem.model.P = problem.model.Q = problem.model.skip = weights.data();
+  problem.model.update = Update::all;
+  problem.n = rows - 1;
+  problem.T = 20;
+  const Prompt prompt{.Z = matrix_view(Z.data(), D), .eta = matrix_view(eta.data(), 1)};
+  std::vector<Prompt> prompts(1, prompt);
+  prompts[0].eta.row_stride = 0;  // one step for all loops
+  const WeightBars bars{sums.data(), sums.data() + D * D, sums.data() + 2 * D * D};
+  const auto check = [&](LoopedVjpEngine& engine) {
+    Stop stop = testing::never_stop();
+    BarSum sum;
+    const long before = allocations;
+    engine.run(prompts, prompts, bars, sum, stop);
+    CHECK(allocations == before);
+    CHECK(std::isfinite(sum.sum));
+  };
+  for (const LoopedPath path : {LoopedPath::attention_rows, LoopedPath::linear_all}) {
+    check(*make_looped_vjp_engine<TasksInLanes>(problem, path));
+    check(*make_looped_vjp_engine<ColumnsInLanes>(problem, path));
+  }
+  problem.model.update = Update::query;
+  check(*make_looped_vjp_engine<TasksInLanes>(problem, LoopedPath::linear_query));
+  check(*make_looped_vjp_engine<ColumnsInLanes>(problem, LoopedPath::linear_query));
 }

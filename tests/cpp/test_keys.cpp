@@ -35,7 +35,11 @@ TEST_CASE("keys of tasks in lanes are the rows, where they lie") {
       keys.replace(i, Z.row(i));
       for (Index k = 0; k < 5; ++k) {
         for (Index t = 0; t < lane_width; ++t) {
-          CHECK(keys(k, i)[t] == TasksInLanes::entry(Z.row(i), k, t));
+          const double expected = TasksInLanes::entry(Z.row(i), k, t);
+          for (Index first = 0; first <= i; ++first) {
+            CHECK(keys.columns(first)(k, i - first)[t] == expected);
+            CHECK(keys.columns(first).transposed()(i - first, k)[t] == expected);
+          }
         }
       }
     }
@@ -54,7 +58,12 @@ TEST_CASE("keys of one task lie side by side, with zeros after the last") {
       }
       for (Index i = 0; i < padded(count); ++i) {
         for (Index k = 0; k < 5; ++k) {
-          CHECK(keys(k, i / lane_width)[i % lane_width] == (i < count ? Z.row(i)[k] : 0));
+          const double expected = i < count ? Z.row(i)[k] : 0;
+          for (Index first = 0; first <= i / lane_width; ++first) {
+            const Index lane = i / lane_width - first;
+            CHECK(keys.columns(first)(k, lane)[i % lane_width] == expected);
+            CHECK(keys.columns(first).transposed()(lane, k)[i % lane_width] == expected);
+          }
         }
       }
     }

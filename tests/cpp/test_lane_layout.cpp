@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <loopcore/buffer.hpp>
@@ -50,18 +51,19 @@ TEST_CASE_TEMPLATE("vectors go into lanes and back", L, TasksInLanes, ColumnsInL
       for (Index k = 0; k < size; ++k) {
         CHECK(back[static_cast<std::size_t>(k)] == number(k, t));
         CHECK(L::entry(v.data(), k, t) == number(k, t));
-        CHECK(L::element(v.data(), k)[t] == number(k, t));
+        CHECK(typename L::Left{v.data(), 0, L::left_stride}(0, k)[t] == number(k, t));
       }
     }
   }
 }
 
-TEST_CASE("columns are padded with zeros, and an element stands for the whole lane") {
+TEST_CASE("columns are padded with zeros, and a number on the left stands for the whole lane") {
   for (const Index size : sizes) {
     std::vector<double> v = packed_vectors<ColumnsInLanes>(size);
     for (std::size_t k = static_cast<std::size_t>(size); k < v.size(); ++k) CHECK(v[k] == 0);
     for (Index t = 0; t < lane_width; ++t) {
-      CHECK(ColumnsInLanes::element(v.data(), size - 1)[t] == number(size - 1, 0));
+      const ColumnsInLanes::Left left{v.data(), 0, ColumnsInLanes::left_stride};
+      CHECK(left(0, size - 1)[t] == number(size - 1, 0));
     }
   }
 }
@@ -69,9 +71,13 @@ TEST_CASE("columns are padded with zeros, and an element stands for the whole la
 TEST_CASE("a row that all tasks share meets each of their numbers") {
   std::vector<double> row(static_cast<std::size_t>(padded(17)));
   for (std::size_t k = 0; k < row.size(); ++k) row[k] = static_cast<double>(k);
+  const TasksInLanes::SharedRight numbers{row.data(), 0, TasksInLanes::shared_stride};
+  const ColumnsInLanes::SharedRight lanes{row.data(), 0, ColumnsInLanes::shared_stride};
   for (Index t = 0; t < lane_width; ++t) {
     CHECK(TasksInLanes::shared(row.data(), 3)[t] == 3);
+    CHECK(numbers(0, 3)[t] == 3);
     CHECK(ColumnsInLanes::shared(row.data(), 1)[t] == static_cast<double>(lane_width + t));
+    CHECK(lanes(0, 1)[t] == static_cast<double>(lane_width + t));
   }
 }
 
@@ -93,7 +99,7 @@ TEST_CASE_TEMPLATE("first keeps the numbers up to a count, full_lanes is where i
   constexpr Index size = 33;
   const Lane no = Lane::broadcast(-7);
   for (Index count = 0; count <= size; ++count) {
-    CHECK(L::full_lanes(count) <= L::lanes(count));
+    CHECK(L::full_lanes(count) == count * L::tasks / lane_width);
     std::vector<double> v = packed_vectors<L>(size);
     for (Index c = 0; c < L::lanes(size); ++c) {
       double* const lane = v.data() + c * lane_width;
@@ -107,6 +113,43 @@ TEST_CASE_TEMPLATE("first keeps the numbers up to a count, full_lanes is where i
       for (Index t = 0; t < L::tasks; ++t) {
         CHECK(L::entry(v.data(), k, t) == (k < count ? number(k, t) : -7));
       }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("mirror completes a lower triangle, and writes to nothing beside the matrix", L,
+                   TasksInLanes, ColumnsInLanes) {
+  const auto lower = [](Index j, Index k, Index t) { return number(100 * j + k, 1000 * t); };
+  for (Index size = 0; size <= 3 * lane_width + 1; ++size) {
+    for (const Index gap : {0, 3}) {
+      const Index stride = L::doubles(size) + gap;
+      std::vector<double> data(static_cast<std::size_t>(size * stride + 1), -7);
+      const auto row = [&](Index j) { return data.data() + j * stride; };
+      for (Index j = 0; j < size; ++j) {  // NaN where it has nothing to look at
+        std::fill_n(row(j), L::doubles(size), std::numeric_limits<double>::quiet_NaN());
+        for (Index k = 0; k < padded(size); ++k) {
+          for (Index t = 0; t < L::tasks; ++t) {
+            if (k < size && k <= j) L::entry(row(j), k, t) = lower(j, k, t);
+            if (k >= size && L::tasks == 1) L::entry(row(j), k, t) = 0;
+          }
+        }
+      }
+      L::mirror(data.data(), stride, size);
+      bool mirrored = true, kept = data.back() == -7;
+      for (Index j = 0; j < size; ++j) {
+        for (Index k = 0; k < size; ++k) {
+          for (Index t = 0; t < L::tasks; ++t) {
+            const double expected = lower(std::max(j, k), std::min(j, k), t);
+            mirrored = mirrored && L::entry(row(j), k, t) == expected;
+          }
+        }
+        for (Index k = size * L::tasks; k < stride; ++k) {
+          kept = kept && row(j)[k] == (k < L::doubles(size) ? 0 : -7);
+        }
+      }
+      CAPTURE(size);
+      CHECK(mirrored);
+      CHECK(kept);
     }
   }
 }

@@ -30,8 +30,9 @@ TEST_CASE("linear attention of queries forms S where it has enough rows") {
     const Variant variant{.update = Update::query, .mask = mask};
     CHECK(choose(variant, {.D = 20, .n = 40}) == LoopedPath::linear_query);
     CHECK(choose(variant, {.D = 7, .n = 3, .heads = 1}) == LoopedPath::linear_query);
-    CHECK(choose(variant, {.D = 9, .n = 3, .heads = 1}) == LoopedPath::attention_rows);
-    CHECK(choose(variant, {.D = 9, .n = 3, .heads = 2}) == LoopedPath::linear_query);
+    CHECK(choose(variant, {.D = 8, .n = 3, .heads = 1}) == LoopedPath::attention_rows);
+    CHECK(choose(variant, {.D = 15, .n = 3, .heads = 2}) == LoopedPath::linear_query);
+    CHECK(choose(variant, {.D = 16, .n = 3, .heads = 2}) == LoopedPath::attention_rows);
   }
 }
 
@@ -40,6 +41,8 @@ TEST_CASE("linear attention of all rows works in the space of S where n is large
     CHECK(choose({.mask = mask}, {.D = 21, .n = 40}) == LoopedPath::linear_all);
     CHECK(choose({.mask = mask}, {.D = 10, .n = 10, .heads = 1}) == LoopedPath::linear_all);
     CHECK(choose({.mask = mask}, {.D = 10, .n = 9, .heads = 1}) == LoopedPath::attention_rows);
+    CHECK(choose({.mask = mask}, {.D = 10, .n = 8, .heads = 2}) == LoopedPath::linear_all);
+    CHECK(choose({.mask = mask}, {.D = 10, .n = 7, .heads = 2}) == LoopedPath::attention_rows);
     CHECK(choose({.mask = mask}, {.D = 33, .n = 1}) == LoopedPath::attention_rows);
     CHECK(choose({.mask = mask, .targets = true}, {.D = 33, .n = 1}) == LoopedPath::linear_targets);
   }
@@ -67,28 +70,35 @@ TEST_CASE("scores are kept where they never change and fit the memory") {
   }
 }
 
-TEST_CASE("prompts share a lane where a lane of them fits the second-level cache") {
+TEST_CASE("prompts share a lane where what a lane of them passes through fits the cache") {
   for (const LoopedPath path :
-       {LoopedPath::linear_query, LoopedPath::linear_targets, LoopedPath::linear_all,
-        LoopedPath::linear_causal, LoopedPath::attention_targets, LoopedPath::attention_rows}) {
-    CHECK(holds(path, {.D = 32, .n = 9}));
-    CHECK_FALSE(holds(path, {.D = 33, .n = 9}));
+       {LoopedPath::linear_query, LoopedPath::linear_targets, LoopedPath::linear_causal,
+        LoopedPath::attention_targets, LoopedPath::attention_rows}) {
+    CHECK(holds(path, {.D = 40, .n = 9}));
+    CHECK_FALSE(holds(path, {.D = 41, .n = 9}));
   }
   for (const LoopedPath path : {LoopedPath::linear_causal, LoopedPath::attention_rows}) {
-    CHECK(holds(path, {.D = 32, .n = 127}));
-    CHECK_FALSE(holds(path, {.D = 32, .n = 128}));
+    CHECK(holds(path, {.D = 32, .n = 255}));
+    CHECK_FALSE(holds(path, {.D = 32, .n = 256}));
+    CHECK(holds(path, {.D = 33, .n = 128}));
+    CHECK(holds(path, {.D = 40, .n = 203}));
+    CHECK_FALSE(holds(path, {.D = 40, .n = 204}));
   }
-  for (const LoopedPath path : {LoopedPath::linear_targets, LoopedPath::linear_all}) {
-    CHECK(holds(path, {.D = 32, .n = 10000}));  // which n has no part in
+  for (const Index n : {0, 9, 10000}) {  // which n has no part in
+    CHECK(holds(LoopedPath::linear_targets, {.D = 40, .n = n}));
+    CHECK(holds(LoopedPath::linear_all, {.D = 12, .n = n}));
+    CHECK_FALSE(holds(LoopedPath::linear_all, {.D = 13, .n = n}));
   }
-  CHECK(holds(LoopedPath::linear_query, {.D = 32, .n = 10000, .m = 128}));
-  CHECK_FALSE(holds(LoopedPath::linear_query, {.D = 32, .n = 10000, .m = 129}));
+  CHECK(holds(LoopedPath::linear_query, {.D = 32, .n = 10000, .m = 256}));
+  CHECK_FALSE(holds(LoopedPath::linear_query, {.D = 32, .n = 10000, .m = 257}));
+  CHECK(holds(LoopedPath::attention_targets, {.n = 89, .layers = 1}));
+  CHECK_FALSE(holds(LoopedPath::attention_targets, {.n = 90, .layers = 1}));
   CHECK(holds(LoopedPath::attention_targets, {.n = 63, .layers = 2}));
   CHECK_FALSE(holds(LoopedPath::attention_targets, {.n = 64, .layers = 2}));
 }
 
 TEST_CASE("every path is the right one, in the layout that is chosen") {
-  for (const Index D : {5, 33}) {
+  for (const Index D : {5, 41}) {
     for (const Index n : {1, 12, 70}) {
       for (const Attention attention : {Attention::linear, Attention::softmax}) {
         for (const Update update : {Update::query, Update::all}) {

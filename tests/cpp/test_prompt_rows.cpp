@@ -44,7 +44,8 @@ TEST_CASE_TEMPLATE("tokens go into lanes and back, however they are stored", L, 
         CHECK(rows.stride() == L::doubles(D));
         rows.open(prompts);
         Buffer all(problem.rows() * rows.stride());
-        rows.read_all(all.data());
+        Stop stop = testing::never_stop();
+        rows.read_all(all.data(), stop);
         Compare compare(looped);
         bool equal = true;
         for (Index i = 0; i < problem.rows(); ++i) {
@@ -69,7 +70,8 @@ TEST_CASE("elements without a prompt repeat the first one, and are not handed on
   PromptRows<TasksInLanes> rows(looped.problem);
   rows.open(prompts);
   Buffer all(looped.problem.rows() * rows.stride());
-  rows.read_all(all.data());
+  Stop stop = testing::never_stop();
+  rows.read_all(all.data(), stop);
   Compare compare(looped);
   for (Index i = 0; i < looped.problem.rows(); ++i) {
     double* const row = all.data() + i * rows.stride();

@@ -31,6 +31,8 @@ class AttentionRows final : public LoopedEngine {
         received_(AttendingRows::most, D_),
         attended_(AttendingRows::most, D_) {}
 
+  Index most() const override { return L::tasks; }
+
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
     prompts_.read_all(z_.row(0), stop);

@@ -36,6 +36,8 @@ class AttentionTargets final : public LoopedEngine {
         received_(1, problem.rows()),
         lanes_(padded(problem.rows()) * lane_width) {}
 
+  Index most() const override { return L::tasks; }
+
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
     prompts_.read_all(z_.row(0), stop);

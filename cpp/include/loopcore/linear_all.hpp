@@ -27,6 +27,8 @@ class LinearAll final : public LoopedEngine {
         panel_(panel_rows, D_),
         moved_(panel_rows, D_) {}
 
+  Index most() const override { return L::tasks; }
+
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
     has_moved_ = false;

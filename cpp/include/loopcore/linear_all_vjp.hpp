@@ -40,6 +40,8 @@ class LinearAllVjp final : public LoopedVjpEngine {
         bar_panel_(panel_rows, D_),
         moved_(panel_rows, D_) {}
 
+  Index most() const override { return L::tasks; }
+
   void run(std::span<const Prompt> prompts, std::span<const Prompt> bars, WeightBars weights,
            LoopedVjpSink& sink, Stop& stop) override {
     open(prompts, bars, stop);

@@ -25,6 +25,8 @@ class LinearCausal final : public LoopedEngine {
         summed_(1, D_),
         attended_(1, D_) {}
 
+  Index most() const override { return L::tasks; }
+
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
     prompts_.read_all(z_.row(0), stop);

@@ -30,6 +30,8 @@ class LinearQuery final : public LoopedEngine {
     for (Index layer = 0; layer < problem.model.layers; ++layer) M_.emplace_back(D_, D_);
   }
 
+  Index most() const override { return L::tasks; }
+
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
     if (!sums_.form(prompts_, problem_.n, stop)) return;

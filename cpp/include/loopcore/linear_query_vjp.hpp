@@ -49,6 +49,8 @@ class LinearQueryVjp final : public LoopedVjpEngine {
     }
   }
 
+  Index most() const override { return L::tasks; }
+
   void run(std::span<const Prompt> prompts, std::span<const Prompt> bars, WeightBars weights,
            LoopedVjpSink& sink, Stop& stop) override {
     open(prompts, bars, stop);

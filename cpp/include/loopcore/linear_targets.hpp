@@ -41,6 +41,8 @@ class LinearTargets final : public LoopedEngine {
     }
   }
 
+  Index most() const override { return L::tasks; }
+
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
     if (!sums_.form(prompts_, problem_.visible(0), stop)) return;

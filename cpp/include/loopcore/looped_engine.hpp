@@ -17,6 +17,9 @@ class LoopedEngine : public Aligned {
   LoopedEngine& operator=(const LoopedEngine&) = delete;
   virtual ~LoopedEngine() = default;
 
+  /// Prompts that run side by side, at most.
+  virtual Index most() const = 0;
+
   /// Reads the prompts, which must stay where they are while they run.
   virtual void open(std::span<const Prompt> prompts, Stop& stop) = 0;
 

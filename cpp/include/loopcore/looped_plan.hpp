@@ -90,7 +90,7 @@ inline std::unique_ptr<LoopedEngine> make_looped_engine(const LoopedProblem& pro
   return make_looped_engine<ColumnsInLanes>(problem, path);
 }
 
-/// The prompts that its engine runs side by side.
+/// most() of its engine, without making one.
 inline Index prompts_at_once(const LoopedProblem& problem) {
   return holds_prompts(problem, choose_looped_path(problem)) ? lane_width : 1;
 }

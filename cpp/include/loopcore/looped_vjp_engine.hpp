@@ -32,6 +32,9 @@ class LoopedVjpEngine : public Aligned {
   LoopedVjpEngine& operator=(const LoopedVjpEngine&) = delete;
   virtual ~LoopedVjpEngine() = default;
 
+  /// Prompts that run side by side, at most.
+  virtual Index most() const = 0;
+
   /// Adds the adjoints of the weights to `weights` and hands on those of the prompts. `bars` are the
   /// adjoints of Z(T) in the place of Z; their steps are not read.
   virtual void run(std::span<const Prompt> prompts, std::span<const Prompt> bars,

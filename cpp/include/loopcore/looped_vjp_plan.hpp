@@ -38,7 +38,7 @@ inline std::unique_ptr<LoopedVjpEngine> make_looped_vjp_engine(const LoopedProbl
   return make_looped_vjp_engine<ColumnsInLanes>(problem, path);
 }
 
-/// The prompts that its engine runs side by side.
+/// most() of its engine, without making one.
 inline Index vjp_prompts_at_once(const LoopedProblem& problem) {
   return holds_prompts(problem, choose_looped_vjp_path(problem)) ? lane_width : 1;
 }
