@@ -1,9 +1,12 @@
-// LinearTargets: linear attention that moves only the targets: gradient descent on a weight vector, and in
-// the same S-space as LinearAll only one column is not known beforehand, at D² a loop.
+// LinearTargets: linear attention that moves only the targets: gradient descent on a weight vector. In the
+// S-space of LinearAll only the last column of B, β, is not known beforehand: D² a loop.
 //
-// With G = Σ_h p_h Q_h, s the last column of skip and c = S_y, the last column of S without its last entry:
+// With G = Σ_h p_h Q_h, s the last column of skip, and S as it is before the first loop:
+//     c = S β, without its last entry: the inputs against the targets as they stand
 //     a = s − η G c        a row's target moves by  y ← z·a
-//     c ← S_xx a + a_y c   and all rows together have  y(t) = z(0)·β,  β ← a_x + a_y β
+//     β ← a_x + a_y β      and all rows together have  y(t) = z(0)·β
+// c comes from β in each loop. Carried along instead, c ← S a + a_y c, its rounding errors add up: of random
+// prompts at T = 200, the error was up to 330 times that of the literal loop.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +32,6 @@ class LinearTargets final : public LoopedEngine {
         s_(1, D_),
         a_(1, D_),
         c_(1, D_),
-        moved_(1, D_),
         beta_(1, D_),
         panel_(panel_rows, D_) {
     const LoopedModel& model = problem.model;
@@ -46,10 +48,6 @@ class LinearTargets final : public LoopedEngine {
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
     if (!sums_.form(prompts_, problem_.visible(0), stop)) return;
-    TaskMatrix<L>& S = sums_.S();
-    std::copy_n(S.row(D_ - 1), S.stride(), c_.row(0));
-    clear_target(c_.row(0));
-    for (Index j = 0; j < D_; ++j) clear_target(S.row(j));
     beta_.fill(0);
     for (Index t = 0; t < L::tasks; ++t) L::entry(beta_.row(0), D_ - 1, t) = 1;
   }
@@ -95,15 +93,15 @@ class LinearTargets final : public LoopedEngine {
   /// One loop of one layer; the formulas stand at the top.
   void move(Index layer, Lane eta) {
     const SharedMatrix GT{GT_.data() + layer * D_ * stride_, stride_};
+    multiply_rows(beta_, 0, 1, sums_.S().right(), D_, c_);
+    clear_target(c_.row(0));
     multiply_rows(c_, 0, 1, GT.template right<L>(), D_, a_);
     for (Index c = 0; c < L::lanes(D_); ++c) {
       a_.put(0, c, madd(-eta, a_.lane(0, c), s_.lane(0, c)));
     }
     const Lane a_y = a_.left()(0, D_ - 1);
     clear_target(a_.row(0));
-    multiply_rows(a_, 0, 1, sums_.S().right(), D_, moved_);
     for (Index c = 0; c < L::lanes(D_); ++c) {
-      c_.put(0, c, madd(a_y, c_.lane(0, c), moved_.lane(0, c)));
       beta_.put(0, c, madd(a_y, beta_.lane(0, c), a_.lane(0, c)));
     }
   }
@@ -122,12 +120,11 @@ class LinearTargets final : public LoopedEngine {
   Index D_;
   Index stride_;
   PromptRows<L> prompts_;
-  KeySums<L> sums_;      // S, whose last column is cleared
+  KeySums<L> sums_;      // S
   Buffer GT_;            // (layers, D, stride), Gᵀ
   TaskMatrix<L> s_;      // (1, D)
   TaskMatrix<L> a_;      // (1, D), without its last entry
   TaskMatrix<L> c_;      // (1, D), likewise
-  TaskMatrix<L> moved_;  // (1, D)
   TaskMatrix<L> beta_;   // (1, D)
   TaskMatrix<L> panel_;  // (panel_rows, D)
 };
