@@ -7,6 +7,8 @@ from loopcore import reference as reference
 from loopcore._attention import LoopedTransformer as LoopedTransformer
 from loopcore._config import show_config as show_config
 from loopcore._error_bound import error_bound as error_bound
+from loopcore._fit import Fit as Fit
+from loopcore._fit import fit as fit
 from loopcore._looped_vjp import ModelGradient as ModelGradient
 from loopcore._native import core as _core
 from loopcore._spectrum import Spectrum as Spectrum
@@ -26,6 +28,7 @@ __version__ = _version("loopcore")
 
 __all__ = [
     "DivergenceWarning",
+    "Fit",
     "Gradient",
     "LoopedTransformer",
     "ModelGradient",
@@ -33,6 +36,7 @@ __all__ = [
     "context_curve",
     "error_bound",
     "errors",
+    "fit",
     "isa",
     "models",
     "reference",

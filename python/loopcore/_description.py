@@ -107,6 +107,19 @@ class Description:
         names = ("P", "Q", "eta", "schedule", "attention", "update", "mask", "scale", "normalize")
         return {name: getattr(self, name) for name in (*names, "skip")}
 
+    def _as_given(self) -> dict[str, Any]:
+        """Return the arguments that make this model, in the shapes in which they were given."""
+        options = self._options()
+        for name, shape in self._shapes.items():
+            value = options[name]
+            if shape is None:
+                options[name] = None
+            elif isinstance(value, np.ndarray):
+                # A step for all layers, () or (..., 1), is kept once a layer.
+                own = value[..., : shape[-1]] if shape else value[..., 0]
+                options[name] = own.reshape(shape)
+        return options
+
     def _key(self) -> tuple[object, ...]:
         """Return what decides whether two models are equal."""
         options = self._options().values()
