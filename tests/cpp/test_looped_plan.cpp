@@ -44,8 +44,19 @@ TEST_CASE("linear attention of all rows works in the space of S where n is large
     CHECK(choose({.mask = mask}, {.D = 10, .n = 8, .heads = 2}) == LoopedPath::linear_all);
     CHECK(choose({.mask = mask}, {.D = 10, .n = 7, .heads = 2}) == LoopedPath::attention_rows);
     CHECK(choose({.mask = mask}, {.D = 33, .n = 1}) == LoopedPath::attention_rows);
-    CHECK(choose({.mask = mask, .targets = true}, {.D = 33, .n = 1}) == LoopedPath::linear_targets);
   }
+}
+
+TEST_CASE("linear attention of targets keeps the scores of few examples, and S of many") {
+  for (const Mask mask : {Mask::context, Mask::all}) {
+    const Variant variant{.mask = mask, .targets = true};
+    CHECK(choose(variant, {.D = 33, .n = 1}) == LoopedPath::attention_targets);
+    CHECK(choose(variant, {.D = 8, .n = 16}) == LoopedPath::attention_targets);
+    CHECK(choose(variant, {.D = 8, .n = 17}) == LoopedPath::linear_targets);
+  }
+  const Variant variant{.targets = true};
+  CHECK(choose(variant, {.D = 8, .n = 2, .m = 20}) == LoopedPath::attention_targets);
+  CHECK(choose(variant, {.D = 8, .n = 2, .m = 21}) == LoopedPath::linear_targets);
 }
 
 TEST_CASE("causal sums run where there are more rows than twice the width") {
