@@ -335,8 +335,12 @@ def test_rbf_interpolates_in_float32_too(rng):
         (lambda: models.chebyshev(2, 3, [1.0, 1.0], [1.0] * 3), "lambda_max: expected to broad"),
         (lambda: models.newton(2, 1025), "T: expected at most 1024, got 1025"),
         (lambda: models.newton(2, m0="none"), "m0: expected one of 'identity', 'gram', got"),
-        (lambda: models.newton(2, m0=np.eye(3)), r"m0: expected a symmetric \(2, 2\) matrix"),
-        (lambda: models.newton(2, m0=[[1, 2], [3, 4]]), r"m0: expected a symmetric \(2, 2\)"),
+        (lambda: models.newton(2, m0=np.eye(3)), r"m0: expected shape \(d, d\) = \(2, 2\), got"),
+        (
+            lambda: models.newton(2, m0=[[1, 2], [3, 4]]),
+            "m0: expected a symmetric matrix of finite",
+        ),
+        (lambda: models.newton(2, m0=np.full((2, 2), np.nan)), "m0: expected a symmetric matrix"),
         (lambda: models.newton(2, 5).predict(np.eye(2), [1, 1], [1, 1], 6), "schedule: expected"),
         (lambda: models.kernel("cubic", 2), "name: expected one of"),
         (lambda: models.kernel("exp", 2), "eta: expected a number or a schedule"),
@@ -366,3 +370,22 @@ def test_models_are_looped_transformers():
     # γ and σ count: equal weights with other tokens are another model.
     assert models.newton(2) != models.newton(2, m0="gram")
     assert models.newton(2) == models.newton(2)
+
+
+@pytest.mark.parametrize("m0", ["identity", "gram"])
+@pytest.mark.parametrize("size", [1e-100, 1e-60, 1e60, 1e100])
+def test_newton_finds_its_first_inverse_at_every_size(rng, m0, size):
+    X, x = rng.normal(size=(9, 2)), rng.normal(size=2)
+    predicted = models.newton(2, m0=m0).predict(X * size, X @ [0.6, 0.8] * size, x, 30)
+    assert predicted == pytest.approx(x @ [0.6, 0.8], rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-165, 1e-100, 1e100, 1e170])
+@pytest.mark.parametrize("eta", [None, "optimal"])
+def test_generate_with_the_papers_weights_is_run(rng, eta, size):
+    X, q0 = rng.normal(size=(3, 9, 2)) * size, rng.normal(size=2)
+    y = X @ [0.6, 0.8]
+    for scale in ("sum", "mean"):
+        model = models.gradient_descent(2, eta=eta, scale=scale)
+        want = loopcore.run(X, y, 2.0, 50, eta=eta, scale=scale, q0=q0)
+        np.testing.assert_array_equal(model.generate(X, y, 2.0, 50, q0), want)

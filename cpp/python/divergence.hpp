@@ -5,6 +5,7 @@
 #include <cmath>
 #include <mutex>
 #include <sstream>
+#include <string>
 
 #include "arrays.hpp"
 #include "divergence_warning.hpp"
@@ -30,6 +31,19 @@ inline bool all_finite(const MatrixView& values, Index rows, Index columns) {
   return finite;
 }
 
+/// The stacklevel of the first caller outside this package.
+inline int outside_stacklevel() {
+  int level = 1;
+  py::object frame = py::module_::import("sys").attr("_getframe")();
+  while (!frame.is_none()) {
+    const std::string name = py::str(frame.attr("f_globals").attr("get")("__name__", ""));
+    if (!name.starts_with("loopcore.")) break;
+    frame = frame.attr("f_back");
+    ++level;
+  }
+  return level;
+}
+
 class Divergence {
  public:
   /// From any thread.
@@ -47,7 +61,7 @@ class Divergence {
     std::ostringstream text;
     text << count_ << " of " << batch.size() << " tasks diverged, the first at index "
          << to_text(index) << ": " << advice;
-    if (PyErr_WarnEx(divergence_warning(), text.str().c_str(), 1) != 0) {
+    if (PyErr_WarnEx(divergence_warning(), text.str().c_str(), outside_stacklevel()) != 0) {
       throw py::error_already_set();
     }
   }

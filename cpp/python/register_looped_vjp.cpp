@@ -92,6 +92,9 @@ class LoopedVjpCall : public LoopedCall {
   LoopedVjpCall(py::handle given_Z, const Description& description, py::handle given_steps,
                 py::handle T, Index queries, py::handle given_bar)
       : LoopedCall(given_Z, description, given_steps, T, queries), Z_bar(given_bar, "Z_bar", 2) {
+    if (problem.T >= Index{1} << 40) {
+      value_error("T", "expected less than 2**40 for gradients, got ", problem.T);
+    }
     Batch with_bar = batch;
     const bool has_rows = Z_bar.axes() >= 2 && Z_bar.core_size(0) == problem.rows() &&
                           Z_bar.core_size(1) == problem.model.D;
@@ -141,7 +144,7 @@ class LoopedVjpCall : public LoopedCall {
       const double work = estimate_vjp_work(problem) * static_cast<double>(unit) *
                           static_cast<double>(weights.units_a_part());
       const int threads = useful_threads(wanted_threads, weights.parts(), work);
-      for_each_task(weights.parts(), threads, flag, make_worker);
+      if (batch.size() > 0) for_each_task(weights.parts(), threads, flag, make_worker);
       weights.add_up(total);
     }
     if (flag.raised) throw py::error_already_set();

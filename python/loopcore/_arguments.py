@@ -69,8 +69,13 @@ def read_threads(value: SupportsIndex | None) -> int | None:
 def read_at(at: ArrayLike | None, T: int) -> NDArray[np.intp]:
     """Return the (K,) loops, sorted and in 0 … T, after which to read out; all without `at`."""
     if at is None:
+        if T >= 2**40:
+            raise ValueError(
+                f"T: expected less than 2**40 where all loops are read out, got {T}; name some of "
+                "them in at"
+            )
         return np.arange(T + 1)
-    loops = np.asarray(at)
+    loops = read_real(at, "at")
     if loops.size == 0 and loops.ndim == 1:
         return np.zeros(0, np.intp)
     if loops.dtype.kind not in "iu":

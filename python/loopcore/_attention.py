@@ -21,7 +21,9 @@ from loopcore._description import Description
 from loopcore._layer_steps import Steps, first_loops
 from loopcore._looped import looped, warn_of_divergence
 from loopcore._looped_vjp import ModelGradient, vjp
+from loopcore._native import core
 from loopcore._prompts import join, read_first_values, read_prompt, read_rows, read_targets
+from loopcore._tokens import Tokens
 
 Array = NDArray[Any]
 
@@ -286,6 +288,8 @@ class LoopedTransformer(Description):
         names = ("X", "y", "alpha", "q0")
         shapes = [(name, a.shape, axes) for name, (a, axes) in zip(names, inputs, strict=True)]
         broadcast_leading(*shapes, *self._step_shapes())
+        if self._has_papers_weights():
+            return self._run(context, targets, value, T, q0=start, num_threads=threads)
         with np.errstate(all="ignore"):
             context, start = context.astype(dtype), start.astype(dtype)
             state = self._tokens.lift_state(start)[..., None, :]  # (..., 1, D − 1)
@@ -502,6 +506,7 @@ class LoopedTransformer(Description):
         pass through is computed once more by each pullback, which keeps the rows that move (for
         linear attention with update="all" two (D, D) matrices) before every layer of every loop
         while they fit 16 MiB a thread, and of more the square root, at the price of one more pass.
+        The sums over prompts of the weights' gradients take up to 64 MiB, or 64 times the weights.
         The arithmetic is float64 for every Z.
 
         Source: reverse accumulation; A. Griewank, A. Walther, "Evaluating Derivatives", 2008,
@@ -520,6 +525,38 @@ class LoopedTransformer(Description):
         (array([-1.5,  1. ]), array(-8.))
         """
         return vjp(self, Z, T, num_threads=num_threads, shapes=self._shapes)
+
+    # ---- the paper's weights ---------------------------------------------------------------------
+
+    def _has_papers_weights(self) -> bool:
+        """Return whether a loop is the paper's, which `loopcore.run` computes faster."""
+        D = self.width
+        return (
+            (self.attention, self.update, self.mask) == ("linear", "query", "context")
+            and self.P.shape[:2] == (1, 1)
+            and type(self._tokens) is Tokens
+            and np.array_equal(self.P[0, 0], np.diag(np.append(np.ones(D - 1), 0.0)))
+            and np.array_equal(self.Q[0, 0], np.eye(D))
+            and np.array_equal(self.skip, np.eye(D))
+        )
+
+    def _run(
+        self,
+        X: Array,
+        y: Array,
+        alpha: Array,
+        T: int,
+        *,
+        q0: Array,
+        num_threads: int | None,
+    ) -> Array:
+        """Return v(T) of `loopcore.run`, (..., d), with the steps of this model."""
+        steps: dict[str, Any] = {"eta": self.eta, "scale": self.scale}
+        if self.schedule is not None:
+            steps |= {"schedule": first_loops(self.schedule, T)[..., 0]}
+        elif isinstance(self.eta, np.ndarray):
+            steps["eta"] = self.eta[..., 0]
+        return np.asarray(core.run(X, y, alpha, T, q0=q0, num_threads=num_threads, **steps))
 
     # ---- arguments -------------------------------------------------------------------------------
 
@@ -577,7 +614,7 @@ class LoopedTransformer(Description):
         return end[..., 0, :]
 
     def _warn(self, result: Array, core_axes: int, inputs: list[tuple[Array, int]]) -> None:
-        """Warn the caller of the caller if finite input gave a result that is not finite."""
+        """Warn the caller if finite input gave a result that is not finite."""
         own: list[tuple[Array, int]] = [(self.P, 4), (self.Q, 4), (self.skip, 2)]
         if self.schedule is not None:
             own.append((self.schedule, 2))
@@ -585,4 +622,4 @@ class LoopedTransformer(Description):
             own.append((self.eta, 1))
         given = len(own) > 3
         advice = "use a smaller step size" if given else "the numbers leave the range of the type"
-        warn_of_divergence(result, core_axes, [*inputs, *own], advice, stacklevel=3)
+        warn_of_divergence(result, core_axes, [*inputs, *own], advice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any
 
@@ -72,7 +73,7 @@ def looped(
 
 
 def warn_of_divergence(
-    result: Array, core_axes: int, inputs: list[tuple[Array, int]], advice: str, stacklevel: int
+    result: Array, core_axes: int, inputs: list[tuple[Array, int]], advice: str
 ) -> None:
     """Warn once where finite input gave a result that is not finite.
 
@@ -84,8 +85,6 @@ def warn_of_divergence(
         What went into the tasks; leading axes broadcast with those of the result.
     advice : str
         What the caller can do.
-    stacklevel : int
-        How far up the caller is, as for `warnings.warn`.
     """
     lost = ~_finite(result, core_axes)  # (...)
     for array, axes in inputs if lost.any() else []:
@@ -97,8 +96,16 @@ def warn_of_divergence(
         f"{np.count_nonzero(lost)} of {lost.size} tasks diverged, the first at index "
         f"{first}: {advice}",
         core.DivergenceWarning,
-        stacklevel=stacklevel + 1,
+        stacklevel=_outside_stacklevel(),
     )
+
+
+def _outside_stacklevel() -> int:
+    """Return the stacklevel, for our caller, of the first one outside this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("loopcore."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _finite(array: Array, core_axes: int) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from loopcore._native import core
+from loopcore._prompts import read_prompt
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -102,7 +103,8 @@ def vjp(
     drops out of the loops, as it does in the call of the model.
     """
     _check_steps(model)
-    prompt = np.array(Z)  # of its own: the caller may write to Z before the pullback
+    # Of its own: the caller may write to Z before the pullback.
+    prompt = np.array(read_prompt(Z, model.P.shape[-1]))
     value = model(prompt, T, num_threads=num_threads)
     given = dict(_shapes_of(model)) | dict(shapes or {})
 

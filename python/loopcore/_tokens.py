@@ -131,7 +131,11 @@ class NewtonTokens(Tokens):
 def first_inverse(X: Array, m0: str) -> Array:
     """Return M₀, (..., d, d), for S = XᵀX: "gram", 2S/‖S‖²_F, or "identity", I/‖S‖_F; 0 if S is."""
     X = X.astype(np.float64)
+    # By a power of two, so that no square leaves the range: M₀ of 2ᵏX is M₀/4ᵏ.
+    k = -np.frexp(np.abs(X).max((-2, -1), keepdims=True, initial=0))[1]  # (..., 1, 1)
+    X = np.ldexp(X, k)
     S = X.swapaxes(-1, -2) @ X  # (..., d, d)
     norm = np.linalg.norm(S, axis=(-2, -1), keepdims=True)
     inverse = np.divide(1, norm, out=np.zeros_like(norm), where=norm > 0)
-    return np.asarray(inverse * (2 * inverse * S if m0 == "gram" else np.eye(S.shape[-1])))
+    M0 = inverse * (2 * inverse * S if m0 == "gram" else np.eye(S.shape[-1]))
+    return np.asarray(np.ldexp(M0, 2 * k))

@@ -389,8 +389,10 @@ def newton(
         kind = read_word(m0, "m0", ("identity", "gram"))
     else:
         given = read_parameter(m0, "m0")
-        if given.shape != (d, d) or (given != given.T).any():
-            raise ValueError(f"m0: expected a symmetric ({d}, {d}) matrix, got {given.shape}")
+        if given.shape != (d, d):
+            raise ValueError(f"m0: expected shape (d, d) = {(d, d)}, got {given.shape}")
+        if not np.isfinite(given).all() or (given != given.T).any():
+            raise ValueError("m0: expected a symmetric matrix of finite numbers, got another one")
         kind = tuple(tuple(row) for row in given.tolist())
     P, Q = _zeros((), 2 * d + 1), _zeros((), 2 * d + 1)
     P[d:-1, d:-1] = np.eye(d)
