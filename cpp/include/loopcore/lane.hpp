@@ -118,7 +118,22 @@ inline Lane select(Lane::Comparison holds, Lane yes, Lane no) {
   return {holds ? yes.value : no.value};
 }
 inline Lane abs(Lane a) { return select(a < Lane::zero(), -a, a); }
-inline Lane max(Lane a, Lane b) { return select(a < b, b, a); }
+
+/// The larger, or the smaller, of each element; a where either is a NaN.
+inline Lane max(Lane a, Lane b) {
+#if defined(__AVX512VL__)
+  return {_mm512_maskz_max_pd(0xFF, b.value, a.value)};
+#else
+  return select(a < b, b, a);
+#endif
+}
+inline Lane min(Lane a, Lane b) {
+#if defined(__AVX512VL__)
+  return {_mm512_maskz_min_pd(0xFF, b.value, a.value)};
+#else
+  return select(b < a, b, a);
+#endif
+}
 
 /// Whether the comparison holds for any element.
 inline bool any(Lane::Comparison holds) {
