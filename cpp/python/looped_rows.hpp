@@ -1,8 +1,6 @@
 // Rows: where looped prompts, and their adjoints, are written.
 #pragma once
 
-#include <cmath>
-
 #include "loopcore/prompt_rows.hpp"
 
 namespace loopcore::python {
@@ -27,24 +25,23 @@ class Rows final : public RowSink {
 
   void put(Index prompt, Index k, Index row, const double* token) override {
     const Index at = (((prompt_ + prompt) * readouts_ + k) * rows_ + row - first_) * D_;
-    bool all_finite = true;
-    if (float32_) {
-      auto* const to = reinterpret_cast<float*>(data_) + at;
-      for (Index j = 0; j < D_; ++j) {
-        to[j] = static_cast<float>(token[j]);
-        all_finite = all_finite && std::isfinite(to[j]);
-      }
-    } else {
-      auto* const to = reinterpret_cast<double*>(data_) + at;
-      for (Index j = 0; j < D_; ++j) {
-        to[j] = token[j];
-        all_finite = all_finite && std::isfinite(token[j]);
-      }
-    }
+    const bool all_finite = float32_ ? copy(token, reinterpret_cast<float*>(data_) + at)
+                                     : copy(token, reinterpret_cast<double*>(data_) + at);
     finite_ = finite_ && all_finite;
   }
 
  private:
+  /// to ← token, and whether all is finite. Without a branch, so that it runs in lanes.
+  template <class Number>
+  bool copy(const double* token, Number* to) const {
+    bool all_finite = true;
+    for (Index j = 0; j < D_; ++j) {
+      to[j] = static_cast<Number>(token[j]);
+      all_finite &= to[j] - to[j] == 0;
+    }
+    return all_finite;
+  }
+
   std::byte* data_;
   bool float32_;
   Index readouts_;

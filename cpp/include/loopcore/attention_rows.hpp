@@ -74,7 +74,8 @@ class AttentionRows final : public LoopedEngine {
   const PromptRows<L>& prompts() const { return prompts_; }
 
   void write(Index k, RowSink& sink, Stop& stop) override {
-    for (Index i = problem_.first_wanted(); i < problem_.rows(); ++i) {
+    prompts_.write_unmoved(problem_.first_wanted(), first_, k, sink, stop);
+    for (Index i = std::max(first_, problem_.first_wanted()); i < problem_.rows(); ++i) {
       prompts_.write(z_.row(i), i, k, sink);
       if (stop.after(D_ * L::tasks)) return;
     }

@@ -25,8 +25,7 @@ class LinearQuery final : public LoopedEngine {
         product_(D_, D_),
         z_(problem.m, D_),
         attended_(problem.m, D_),
-        kept_(problem.m, D_),
-        panel_(panel_rows, D_) {
+        kept_(problem.m, D_) {
     for (Index layer = 0; layer < problem.model.layers; ++layer) M_.emplace_back(D_, D_);
   }
 
@@ -65,12 +64,7 @@ class LinearQuery final : public LoopedEngine {
   PromptRows<L>& prompts() { return prompts_; }
 
   void write(Index k, RowSink& sink, Stop& stop) override {
-    for (Index begin = problem_.first_wanted(); begin < problem_.n; begin += panel_rows) {
-      const Index count = std::min(panel_rows, problem_.n - begin);
-      prompts_.read(begin, count, panel_.row(0));
-      for (Index i = 0; i < count; ++i) prompts_.write(panel_.row(i), begin + i, k, sink);
-      if (stop.after(count * D_ * L::tasks)) return;
-    }
+    prompts_.write_unmoved(problem_.first_wanted(), problem_.n, k, sink, stop);
     for (Index i = 0; i < problem_.m; ++i) prompts_.write(z_.row(i), problem_.n + i, k, sink);
   }
 
@@ -114,7 +108,6 @@ class LinearQuery final : public LoopedEngine {
   TaskMatrix<L> z_;               // (m, D)
   TaskMatrix<L> attended_;        // (m, D)
   TaskMatrix<L> kept_;            // (m, D)
-  TaskMatrix<L> panel_;           // (panel_rows, D)
 };
 
 }  // namespace loopcore

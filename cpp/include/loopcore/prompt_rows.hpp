@@ -81,6 +81,20 @@ class PromptRows {
     }
   }
 
+  /// Hands on the tokens begin … end − 1 of each prompt as they came. If stopped, not all.
+  void write_unmoved(Index begin, Index end, Index k, RowSink& sink, Stop& stop) {
+    for (std::size_t t = 0; t < prompts_.size(); ++t) {
+      for (Index i = begin; i < end; i += panel_rows) {
+        const Index count = std::min(panel_rows, end - i);
+        const double* const rows = read(prompts_[t].Z, i, count, t);
+        for (Index r = 0; r < count; ++r) {
+          sink.put(static_cast<Index>(t), k, i + r, rows + r * D());
+        }
+        if (stop.after(count * D())) return;
+      }
+    }
+  }
+
   /// What a given step is multiplied by: 1/n where the model asks for it.
   double step_factor() const { return factor_; }
 
