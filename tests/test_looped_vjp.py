@@ -22,24 +22,29 @@ KINDS = literal.every_kind()
 SHAPES = [(3, 0), (3, 1), (5, 8), (9, 9), (5, 40), (33, 1), (33, 9), (33, 40)]  # (D, n)
 
 
+def prompt_of(Z: Any, m: int = 1) -> tuple[Any, Any, Any, Any]:
+    """Rows, of which the last m are queries, as the kernels take them."""
+    n = Z.shape[-2] - m
+    return Z[..., :n, :-1], Z[..., :n, -1], Z[..., n:, :-1], Z[..., n:, -1]
+
+
+def words_of(kind: Any) -> tuple[str, str, str, bool, bool]:
+    """What a kind or a model is, as the kernels take it."""
+    all_keys, mean = kind.normalize == "all", kind.scale == "mean"
+    return kind.attention, kind.update, kind.mask, all_keys, mean
+
+
 def gradient(point: Point, kind: Kind, Z_bar: Any, m: int = 1, threads: int | None = None) -> Point:
     """The adjoints as the compiled reverse pass finds them; Z, steps and Z_bar may be batches."""
     Z, P, Q, skip, steps = core.looped_vjp(
-        point.Z,
-        point.P,
-        point.Q,
-        point.skip,
+        prompt_of(point.Z, m),
+        (point.P, point.Q, point.skip),
+        words_of(kind),
         point.steps,
         point.steps.shape[-2],
-        kind.attention,
-        kind.update,
-        kind.mask,
-        kind.normalize == "all",
-        kind.scale == "mean",
-        m,
         Z_bar,
         threads,
-    )[:5]
+    )
     return Point(Z, P, Q, skip, steps)
 
 
@@ -117,8 +122,9 @@ def test_finite_differences_of_the_compiled_loops() -> None:
 
         def result(step: float, at: Any, to: Any, k: Kind, bar: Any) -> Any:
             Z, P, Q, skip, steps = at.along(to, step)
-            words = (k.attention, k.update, k.mask, False, False)
-            end, _ = core.looped(Z, P, Q, skip, steps, 3, *words, 1, [3], False, None)
+            end, _ = core.looped(
+                prompt_of(Z), (P, Q, skip), words_of(k), steps, 3, [3], False, None
+            )
             return np.sum(end[0] * bar)
 
         h = 1e-6
@@ -299,13 +305,13 @@ def test_ctrl_c_is_answered(kind: Kind) -> None:
         raise KeyboardInterrupt
 
     point, Z_bar, _ = start(kind, 1, 40, 5, 1)
-    words = (kind.attention, kind.update, kind.mask, False, False, 1)
+    Z, *weights, steps = point
     before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, 0.3)
     begin = time.monotonic()
     try:
         with pytest.raises(KeyboardInterrupt):
-            core.looped_vjp(*point, 10**8, *words, Z_bar, None)
+            core.looped_vjp(prompt_of(Z), weights, words_of(kind), steps, 10**8, Z_bar, None)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -344,10 +350,8 @@ class Stand:
 
     def __call__(self, Z: Any, T: int, *, num_threads: int | None = None) -> Any:
         steps = self.eta[..., None, :] if self.schedule is None else self.schedule
-        words = (self.attention, self.update, self.mask, self.normalize == "all")
-        weights = (self.P, self.Q, self.skip)
-        mean = self.scale == "mean"
-        end, _ = core.looped(Z, *weights, steps, T, *words, mean, 1, [T], False, num_threads)
+        weights, words = (self.P, self.Q, self.skip), words_of(self)
+        end, _ = core.looped(prompt_of(Z), weights, words, steps, T, [T], False, num_threads)
         return end[..., 0, :, :]
 
 

@@ -26,14 +26,14 @@ class LoopedRun : public LoopedCall {
     shape.push_back(rows);
     shape.push_back(problem.model.D);
     py::array result =
-        make_aligned(shape, Z.float32() ? py::dtype::of<float>() : py::dtype::of<double>());
+        make_aligned(shape, float32() ? py::dtype::of<float>() : py::dtype::of<double>());
     void* const data = result.mutable_data();
     std::atomic<bool> finite = true;
     StopFlag flag{.poll = &interrupted};
     const Index unit = prompts_at_once(problem);
     const Index units = (batch.size() + unit - 1) / unit;
     const auto make_worker = [&](int) {
-      auto sink = std::make_unique<Rows>(data, Z.float32(), readouts, rows, problem.first_wanted(),
+      auto sink = std::make_unique<Rows>(data, float32(), readouts, rows, problem.first_wanted(),
                                          problem.model.D);
       return [this, &finite, unit, engine = make_looped_engine(problem), sink = std::move(sink),
               prompts = std::vector<Prompt>(), index = Axes()](Index number, Stop& stop) mutable {
@@ -71,13 +71,10 @@ class LoopedRun : public LoopedCall {
   }
 };
 
-py::tuple looped(py::handle Z, Weights P, Weights Q, Weights skip, py::handle steps, py::handle T,
-                 const std::string& attention, const std::string& update, const std::string& mask,
-                 bool normalizes_all, bool mean, Index queries, py::handle at, bool only_queries,
+py::tuple looped(const PromptTuple& prompt, const WeightsTuple& weights, const WordsTuple& words,
+                 py::handle steps, py::handle T, py::handle at, bool only_queries,
                  py::handle num_threads) {
-  const Description description{std::move(P), std::move(Q), std::move(skip), attention,
-                                update,       mask,         normalizes_all,  mean};
-  LoopedRun call(Z, description, steps, T, queries);
+  LoopedRun call(prompt, weights, words, steps, T);
   call.problem.at = read_at(at, call.problem.T);
   call.problem.only_queries = only_queries;
   return call.run(read_threads(num_threads));
@@ -87,14 +84,12 @@ py::tuple looped(py::handle Z, Weights P, Weights Q, Weights skip, py::handle st
 
 void register_looped(py::module_& module) {
   module.def("looped", &looped,
-             "looped(Z, P, Q, skip, steps, T, attention, update, mask, normalizes_all, mean, "
-             "queries, at, only_queries, num_threads)\n--\n\n"
-             "(rows of looped prompts, (..., K, rows, D), whether all are finite); see "
-             "loopcore.LoopedTransformer.",
-             py::arg("Z"), py::arg("P"), py::arg("Q"), py::arg("skip"), py::arg("steps"),
-             py::arg("T"), py::arg("attention"), py::arg("update"), py::arg("mask"),
-             py::arg("normalizes_all"), py::arg("mean"), py::arg("queries"), py::arg("at"),
-             py::arg("only_queries"), py::arg("num_threads"));
+             "looped(prompt, weights, words, steps, T, at, only_queries, num_threads)\n--\n\n"
+             "(rows of looped prompts, (..., K, rows, D), whether all are finite) of the prompt "
+             "(X, y, queries, slots), the weights (P, Q, skip) and the words (attention, update, "
+             "mask, normalizes_all, mean); see loopcore.LoopedTransformer.",
+             py::arg("prompt"), py::arg("weights"), py::arg("words"), py::arg("steps"),
+             py::arg("T"), py::arg("at"), py::arg("only_queries"), py::arg("num_threads"));
 }
 
 }  // namespace loopcore::python

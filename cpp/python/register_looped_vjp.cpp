@@ -89,9 +89,9 @@ class WeightParts {
 
 class LoopedVjpCall : public LoopedCall {
  public:
-  LoopedVjpCall(py::handle given_Z, const Description& description, py::handle given_steps,
-                py::handle T, Index queries, py::handle given_bar)
-      : LoopedCall(given_Z, description, given_steps, T, queries), Z_bar(given_bar, "Z_bar", 2) {
+  LoopedVjpCall(const PromptTuple& prompt, const WeightsTuple& weights, const WordsTuple& words,
+                py::handle given_steps, py::handle T, py::handle given_bar)
+      : LoopedCall(prompt, weights, words, given_steps, T), Z_bar(given_bar, "Z_bar", 2) {
     if (problem.T >= Index{1} << 40) {
       value_error("T", "expected less than 2**40 for gradients, got ", problem.T);
     }
@@ -111,7 +111,7 @@ class LoopedVjpCall : public LoopedCall {
 
   py::tuple run(int wanted_threads) {
     const LoopedModel& model = problem.model;
-    py::array Z_bar0 = make_result({problem.rows(), model.D}, Z.float32());
+    py::array Z_bar0 = make_result({problem.rows(), model.D}, float32());
     py::array steps_bar = make_result({steps_given(), model.layers}, false);
     void* const Z_bar0_data = Z_bar0.mutable_data();
     auto* const steps_bar_data = static_cast<double*>(steps_bar.mutable_data());
@@ -125,7 +125,7 @@ class LoopedVjpCall : public LoopedCall {
     WeightParts weights(model, (batch.size() + unit - 1) / unit);
     const auto make_worker = [&](int) {
       return [this, &weights, unit, engine = make_looped_vjp_engine(problem),
-              sink = std::make_unique<Bars>(Z_bar0_data, Z.float32(), steps_bar_data, problem,
+              sink = std::make_unique<Bars>(Z_bar0_data, float32(), steps_bar_data, problem,
                                             steps_given()),
               prompts = std::vector<Prompt>(), bars = std::vector<Prompt>(),
               index = Axes()](Index part, Stop& stop) mutable {
@@ -165,20 +165,17 @@ class LoopedVjpCall : public LoopedCall {
     for (Index t = begin; t < end; ++t) {
       batch.unravel(t, index);
       prompts.push_back(prompt_at(index));
-      bars.push_back({.Z = Z_bar.matrix_at(index), .eta = {}});
+      bars.push_back(literal_prompt(Z_bar.matrix_at(index), problem.n, problem.model.D));
     }
   }
 
   Operand Z_bar;  // (..., n + m, D)
 };
 
-py::tuple looped_vjp(py::handle Z, Weights P, Weights Q, Weights skip, py::handle steps,
-                     py::handle T, const std::string& attention, const std::string& update,
-                     const std::string& mask, bool normalizes_all, bool mean, Index queries,
-                     py::handle Z_bar, py::handle num_threads) {
-  const Description description{std::move(P), std::move(Q), std::move(skip), attention,
-                                update,       mask,         normalizes_all,  mean};
-  LoopedVjpCall call(Z, description, steps, T, queries, Z_bar);
+py::tuple looped_vjp(const PromptTuple& prompt, const WeightsTuple& weights,
+                     const WordsTuple& words, py::handle steps, py::handle T, py::handle Z_bar,
+                     py::handle num_threads) {
+  LoopedVjpCall call(prompt, weights, words, steps, T, Z_bar);
   return call.run(read_threads(num_threads));
 }
 
@@ -186,15 +183,11 @@ py::tuple looped_vjp(py::handle Z, Weights P, Weights Q, Weights skip, py::handl
 
 void register_looped_vjp(py::module_& module) {
   module.def("looped_vjp", &looped_vjp,
-             "looped_vjp(Z, P, Q, skip, steps, T, attention, update, mask, normalizes_all, mean, "
-             "queries, Z_bar, num_threads)\n--\n\n"
+             "looped_vjp(prompt, weights, words, steps, T, Z_bar, num_threads)\n--\n\n"
              "The adjoints of Z and the steps, a prompt each, and of P, Q and skip, summed over "
-             "all prompts: (Z_bar, P_bar, Q_bar, skip_bar, steps_bar); see "
-             "loopcore.LoopedTransformer.",
-             py::arg("Z"), py::arg("P"), py::arg("Q"), py::arg("skip"), py::arg("steps"),
-             py::arg("T"), py::arg("attention"), py::arg("update"), py::arg("mask"),
-             py::arg("normalizes_all"), py::arg("mean"), py::arg("queries"), py::arg("Z_bar"),
-             py::arg("num_threads"));
+             "all prompts: (Z_bar, P_bar, Q_bar, skip_bar, steps_bar); arguments as for looped.",
+             py::arg("prompt"), py::arg("weights"), py::arg("words"), py::arg("steps"),
+             py::arg("T"), py::arg("Z_bar"), py::arg("num_threads"));
 }
 
 }  // namespace loopcore::python

@@ -22,7 +22,7 @@ from loopcore._layer_steps import Steps, first_loops
 from loopcore._looped import looped, warn_of_divergence
 from loopcore._looped_vjp import ModelGradient, vjp
 from loopcore._native import core
-from loopcore._prompts import join, read_first_values, read_prompt, read_rows, read_targets
+from loopcore._prompts import Prompt, read_first_values, read_prompt, read_rows, read_targets
 from loopcore._tokens import Tokens
 
 Array = NDArray[Any]
@@ -161,13 +161,14 @@ class LoopedTransformer(Description):
                [ 1.,  0.],
                [ 2., -4.]])
         """
-        prompt, T = read_prompt(Z, self.width), read_index(T, "T")
-        broadcast_leading(("Z", prompt.shape, 2), *self._step_shapes())
+        rows, T = read_prompt(Z, self.width), read_index(T, "T")
+        broadcast_leading(("Z", rows.shape, 2), *self._step_shapes())
         threads = read_threads(num_threads)
+        prompt = Prompt.literal(rows)
         steps = self._steps(prompt, T, num_threads=threads)
         end, finite = looped(prompt, self._layers, steps, T, num_threads=threads)
         if not finite:
-            self._warn(end, 2, [(prompt, 2)])
+            self._warn(end, 2, [(rows, 2)])
         return end
 
     def trajectory(
@@ -210,13 +211,14 @@ class LoopedTransformer(Description):
                [ 2., -2.],
                [ 2., -3.]])
         """
-        prompt, T = read_prompt(Z, self.width), read_index(T, "T")
-        broadcast_leading(("Z", prompt.shape, 2), *self._step_shapes())
+        rows, T = read_prompt(Z, self.width), read_index(T, "T")
+        broadcast_leading(("Z", rows.shape, 2), *self._step_shapes())
         loops, threads = read_at(at, T), read_threads(num_threads)
+        prompt = Prompt.literal(rows)
         steps = self._steps(prompt, T, num_threads=threads)
         states, finite = looped(prompt, self._layers, steps, T, at=loops, num_threads=threads)
         if not finite:
-            self._warn(states, 3, [(prompt, 2)])
+            self._warn(states, 3, [(rows, 2)])
         return states
 
     # ---- examples and queries --------------------------------------------------------------------
@@ -291,12 +293,12 @@ class LoopedTransformer(Description):
         if self._has_papers_weights():
             return self._run(context, targets, value, T, q0=start, num_threads=threads)
         with np.errstate(all="ignore"):
-            context, start = context.astype(dtype), start.astype(dtype)
+            context, start = (a.astype(dtype, copy=False) for a in (context, start))
             state = self._tokens.lift_state(start)[..., None, :]  # (..., 1, D − 1)
             rows = self._tokens.lift(context, context)  # (..., n, D − 1)
-            Z = join(rows, targets, state, value[..., None])
-            steps = self._steps(Z, T, num_threads=threads)
-            end, _ = looped(Z, self._layers, steps, T, only_queries=True, num_threads=threads)
+            prompt = Prompt(rows, targets, state, value[..., None])
+            steps = self._steps(prompt, T, num_threads=threads)
+            end, _ = looped(prompt, self._layers, steps, T, only_queries=True, num_threads=threads)
             v = self._tokens.read_state(end[..., 0, :]).astype(dtype)
         self._warn(v, 1, inputs)
         return v
@@ -375,12 +377,12 @@ class LoopedTransformer(Description):
         core = queries.shape[-2:-1] if many else ()
         first = read_first_values(y0, (*lead, *core), many=many)
         with np.errstate(all="ignore"):
-            context = context.astype(dtype)
-            queries = queries.astype(dtype) if many else queries.astype(dtype)[..., None, :]
+            context, queries = (a.astype(dtype, copy=False) for a in (context, queries))
+            queries = queries if many else queries[..., None, :]
             slots = first if many else first[..., None]  # (..., m)
             rows = self._tokens.lift(context, context)  # (..., n, D − 1)
             lifted = self._tokens.lift(queries, context)  # (..., m, D − 1)
-            end = self._end_of_queries((rows, targets, lifted, slots), T, threads)
+            end = self._end_of_queries(Prompt(rows, targets, lifted, slots), T, threads)
             predicted = self._tokens.read_prediction(end, context, targets, T).astype(dtype)
         result = predicted if many else predicted[..., 0]
         self._warn(result, len(core), [*inputs, (first, len(core))])
@@ -454,15 +456,13 @@ class LoopedTransformer(Description):
         inputs = [(context, 2), (targets, 1)]
         broadcast_leading(("X", context.shape, 2), ("y", targets.shape, 1), *self._step_shapes())
         with np.errstate(all="ignore"):
-            context = context.astype(dtype)
+            context = context.astype(dtype, copy=False)
             rows = self._tokens.lift(context, context)
             # Queries never see each other, so that the D unit rows become the rows of A.
             unit = np.eye(D, dtype=rows.dtype)
-            Z = join(rows, targets, unit[:, :-1], unit[:, -1])
-            steps = self._steps(Z, T, queries=D, num_threads=threads)
-            A, _ = looped(
-                Z, self._layers, steps, T, queries=D, only_queries=True, num_threads=threads
-            )
+            prompt = Prompt(rows, targets, unit[:, :-1], unit[:, -1])
+            steps = self._steps(prompt, T, num_threads=threads)
+            A, _ = looped(prompt, self._layers, steps, T, only_queries=True, num_threads=threads)
             A = A.astype(dtype)
         self._warn(A, 2, inputs)
         return A
@@ -571,15 +571,9 @@ class LoopedTransformer(Description):
         return [("eta", self.eta.shape, 1)] if isinstance(self.eta, np.ndarray) else []
 
     def _steps(
-        self,
-        Z: Array,
-        T: int,
-        *,
-        queries: int = 1,
-        axes: int = 0,
-        num_threads: int | None = None,
+        self, prompt: Prompt, T: int, *, axes: int = 0, num_threads: int | None = None
     ) -> Steps:
-        """Return the steps for prompts Z, whose last `axes` leading axes the given steps lack."""
+        """Return the steps for prompts whose last `axes` leading axes the given steps lack."""
         if self.schedule is not None:
             schedule = first_loops(self.schedule, T)
             return Steps(None, np.expand_dims(schedule, tuple(range(-2 - axes, -2))), self.scale)
@@ -587,30 +581,25 @@ class LoopedTransformer(Description):
             eta = np.expand_dims(self.eta, tuple(range(-1 - axes, -1)))
             return Steps(eta, None, self.scale)
         assert self._roots is not None
-        n = Z.shape[-2] - queries
-        keys = Z[..., :n, :] if self.mask == "context" else Z
+        keys = prompt.context() if self.mask == "context" else prompt.rows()
         eta = adaptive_eta(keys, self._roots, optimal=self.eta is not None, num_threads=num_threads)
         # 1/λ_max(S/n), multiplied by 1/n, is 1/λ_max(S).
-        return Steps(eta, None, "sum" if n else self.scale)
+        return Steps(eta, None, "sum" if prompt.n else self.scale)
 
-    def _end_of_queries(
-        self, parts: tuple[Array, Array, Array, Array], T: int, num_threads: int | None
-    ) -> Array:
-        """Return the query rows after T loops, (..., m, D), from the four parts of `join`."""
-        rows, targets, queries, slots = parts
+    def _end_of_queries(self, prompt: Prompt, T: int, num_threads: int | None) -> Array:
+        """Return the query rows after T loops, (..., m, D)."""
         if self._layers.queries_stand_together:
-            m = queries.shape[-2]
-            Z = join(rows, targets, queries, slots)  # (..., n + m, D)
-            steps = self._steps(Z, T, queries=m, num_threads=num_threads)
+            steps = self._steps(prompt, T, num_threads=num_threads)
             end, _ = looped(
-                Z, self._layers, steps, T, queries=m, only_queries=True, num_threads=num_threads
+                prompt, self._layers, steps, T, only_queries=True, num_threads=num_threads
             )
             return end
-        Z = join(
-            rows[..., None, :, :], targets[..., None, :], queries[..., None, :], slots[..., None]
-        )  # (..., m, n + 1, D)
-        steps = self._steps(Z, T, axes=1, num_threads=num_threads)
-        end, _ = looped(Z, self._layers, steps, T, only_queries=True, num_threads=num_threads)
+        X, y, queries, slots = prompt
+        alone = Prompt(
+            X[..., None, :, :], y[..., None, :], queries[..., None, :], slots[..., None]
+        )  # a prompt a query, (..., m)
+        steps = self._steps(alone, T, axes=1, num_threads=num_threads)
+        end, _ = looped(alone, self._layers, steps, T, only_queries=True, num_threads=num_threads)
         return end[..., 0, :]
 
     def _warn(self, result: Array, core_axes: int, inputs: list[tuple[Array, int]]) -> None:

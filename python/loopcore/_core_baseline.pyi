@@ -69,18 +69,11 @@ def spectrum(
     X: ArrayLike, scale: str, num_threads: SupportsIndex | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]: ...
 def looped(
-    Z: ArrayLike,
-    P: ArrayLike,
-    Q: ArrayLike,
-    skip: ArrayLike,
+    prompt: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike],
+    weights: tuple[ArrayLike, ArrayLike, ArrayLike],
+    words: tuple[str, str, str, bool, bool],
     steps: ArrayLike,
     T: SupportsIndex,
-    attention: str,
-    update: str,
-    mask: str,
-    normalizes_all: bool,
-    mean: bool,
-    queries: int,
     at: ArrayLike | None,
     only_queries: bool,
     num_threads: SupportsIndex | None,
@@ -98,18 +91,11 @@ def pull_back(
     num_threads: SupportsIndex | None,
 ) -> tuple[NDArray[np.floating] | None, ...]: ...
 def looped_vjp(
-    Z: ArrayLike,
-    P: ArrayLike,
-    Q: ArrayLike,
-    skip: ArrayLike,
+    prompt: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike],
+    weights: tuple[ArrayLike, ArrayLike, ArrayLike],
+    words: tuple[str, str, str, bool, bool],
     steps: ArrayLike,
     T: SupportsIndex,
-    attention: str,
-    update: str,
-    mask: str,
-    normalizes_all: bool,
-    mean: bool,
-    queries: int,
     Z_bar: ArrayLike,
     num_threads: SupportsIndex | None,
 ) -> tuple[

@@ -33,6 +33,16 @@ class Layers(NamedTuple):
     normalize: str
 
     @property
+    def weights(self) -> tuple[Parameter, Parameter, Parameter]:
+        """P, Q and skip, as the kernels take them."""
+        return self.P, self.Q, self.skip
+
+    def words(self, scale: str) -> tuple[str, str, str, bool, bool]:
+        """Return the words as the kernels take them."""
+        all_keys, mean = self.normalize == "all", scale == "mean"
+        return self.attention, self.update, self.mask, all_keys, mean
+
+    @property
     def queries_stand_together(self) -> bool:
         """Whether several queries may stand in one prompt, because no row sees them."""
         # Softmax over "all" sums over the query too.

@@ -12,59 +12,50 @@ from numpy.typing import NDArray
 from loopcore._layer_steps import Steps
 from loopcore._layers import Layers
 from loopcore._native import core
+from loopcore._prompts import Prompt
 
 Array = NDArray[Any]
 
 
 def looped(
-    Z: Array,
+    prompt: Prompt,
     layers: Layers,
     steps: Steps,
     T: int,
     *,
     at: NDArray[np.intp] | None = None,
-    queries: int = 1,
     only_queries: bool = False,
     num_threads: int | None = None,
 ) -> tuple[Array, bool]:
-    """Return Z after T loops, or after those named in `at`; all arguments have been checked.
+    """Return the rows of a prompt after T loops, or after those named in `at`; all arguments have been checked.
 
     Parameters
     ----------
-    Z : (..., n + queries, D) array of float32 or float64
-        The last `queries` rows are queries, which see the context and themselves alone.
+    prompt : Prompt
+        With more than one query only where no row sees a query.
     layers, steps
-        Their leading axes broadcast with those of Z.
+        Their leading axes broadcast with those of the prompt.
     T : int
     at : (K,) array of int, optional
-    queries : int
-        Other than 1 only where no row sees a query.
     only_queries : bool
         Return the query rows alone.
     num_threads : int, optional
 
     Returns
     -------
-    rows : (..., n + queries, D), or with `at` (..., K, n + queries, D)
-        In the type of Z, a new array; of `queries` rows if only_queries.
+    rows : (..., n + m, D), or with `at` (..., K, n + m, D)
+        In the type of the prompt, a new array; of m rows if only_queries.
     finite : bool
         Whether all of them are finite.
     """
     per_loop = steps.schedule if steps.eta is None else steps.eta[..., None, :]
     assert per_loop is not None
     rows, finite = core.looped(
-        Z,
-        layers.P,
-        layers.Q,
-        layers.skip,
+        prompt,
+        layers.weights,
+        layers.words(steps.scale),
         per_loop,
         T,
-        layers.attention,
-        layers.update,
-        layers.mask,
-        layers.normalize == "all",
-        steps.scale == "mean",
-        queries,
         [T] if at is None else at,
         only_queries,
         num_threads,

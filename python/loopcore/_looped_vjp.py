@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from loopcore._native import core
-from loopcore._prompts import read_prompt
+from loopcore._prompts import Prompt, read_prompt
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -108,20 +108,16 @@ def vjp(
     value = model(prompt, T, num_threads=num_threads)
     given = dict(_shapes_of(model)) | dict(shapes or {})
 
+    words = (model.attention, model.update, model.mask)
+    words += (model.normalize == "all", model.scale == "mean")
+
     def pullback(Z_bar: ArrayLike) -> ModelGradient:
         bars = core.looped_vjp(
-            prompt,
-            model.P,
-            model.Q,
-            model.skip,
+            Prompt.literal(prompt),
+            (model.P, model.Q, model.skip),
+            words,
             _steps(model),
             T,
-            model.attention,
-            model.update,
-            model.mask,
-            model.normalize == "all",
-            model.scale == "mean",
-            1,
             Z_bar,
             num_threads,
         )

@@ -1,8 +1,8 @@
-"""Prompts: read from the caller, or put together from examples and queries."""
+"""Prompts: read from the caller, whole or as examples and queries."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,29 +58,46 @@ def read_first_values(y0: ArrayLike, result: tuple[int, ...], *, many: bool) -> 
     return np.broadcast_to(first.astype(np.float64), shape)
 
 
-def join(rows: Array, targets: Array, queries: Array, slots: Array) -> Array:
-    """Return the prompt [[rows, targets], [queries, slots]].
+class Prompt(NamedTuple):
+    """The prompt [[X, y], [queries, slots]]; leading axes broadcast.
 
-    Parameters
-    ----------
-    rows : (..., n, D − 1) array
-        The context without its last entries,
-    targets : (..., n) array
-        which are these.
-    queries : (..., m, D − 1) array
-        The queries without their last entries,
-    slots : (..., m) array
-        which are these.
-
-    Returns
-    -------
-    (..., n + m, D) array
-        In the type of the rows and the queries; the last entries never change it.
+    In parts, so that what the caller has apart need not be copied together. Its type is that of X
+    and the queries, which the last entries never change.
     """
-    n, m = rows.shape[-2], queries.shape[-2]
-    leads = (rows.shape[:-2], targets.shape[:-1], queries.shape[:-2], slots.shape[:-1])
-    shape = (*np.broadcast_shapes(*leads), n + m, rows.shape[-1] + 1)
-    Z = np.empty(shape, np.result_type(rows, queries))
-    Z[..., :n, :-1], Z[..., :n, -1] = rows, targets
-    Z[..., n:, :-1], Z[..., n:, -1] = queries, slots
-    return Z
+
+    X: Array
+    """The context without its last entries, (..., n, D − 1),"""
+    y: Array
+    """which are these, (..., n)."""
+    queries: Array
+    """The queries without their last entries, (..., m, D − 1),"""
+    slots: Array
+    """which are these, (..., m)."""
+
+    @classmethod
+    def literal(cls, Z: Array) -> Prompt:
+        """Return the parts of literal prompts, (..., n + 1, D): views."""
+        return cls(Z[..., :-1, :-1], Z[..., :-1, -1], Z[..., -1:, :-1], Z[..., -1:, -1])
+
+    @property
+    def n(self) -> int:
+        """The number of context rows."""
+        return int(self.X.shape[-2])
+
+    def context(self) -> Array:
+        """Return the context rows, (..., n, D)."""
+        return _side_by_side(self.X, self.y)
+
+    def rows(self) -> Array:
+        """Return all rows, (..., n + m, D)."""
+        context, queries = self.context(), _side_by_side(self.queries, self.slots)
+        lead = np.broadcast_shapes(context.shape[:-2], queries.shape[:-2])
+        parts = [np.broadcast_to(rows, (*lead, *rows.shape[-2:])) for rows in (context, queries)]
+        return np.concatenate(parts, axis=-2)
+
+
+def _side_by_side(x: Array, y: Array) -> Array:
+    """Return the rows (x, y), (..., k, D), in the type of x."""
+    rows = np.empty((*np.broadcast_shapes(x.shape[:-1], y.shape), x.shape[-1] + 1), x.dtype)
+    rows[..., :-1], rows[..., -1] = x, y
+    return rows

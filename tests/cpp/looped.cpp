@@ -236,6 +236,7 @@ void LoopedCase::draw_prompts(unsigned seed) {
     const std::size_t prompt = k / (rows * D), row = k / D % rows;
     columns_[(prompt * D + k % D) * rows + row] = Z[k];
     sparse_[3 * k] = Z[k];
+    if (k % D == D - 1) targets_.push_back(Z[k]);
   }
   eta.resize(static_cast<std::size_t>(sizes.prompts * sizes.T * sizes.layers));
   const auto keys = static_cast<double>(variant.attention == Attention::softmax ? 1 : sizes.n + 1);
@@ -246,20 +247,33 @@ void LoopedCase::draw_prompts(unsigned seed) {
   }
 }
 
+loopcore::Prompt LoopedCase::prompt_in_parts(Index p) const {
+  const double* Z_p = Z.data() + p * problem.rows() * sizes.D;
+  const double* y_p = targets_.data() + p * problem.rows();
+  const auto rows_from = [&](Index row) {
+    return loopcore::TokenRows{.x = matrix_view(Z_p + row * sizes.D, sizes.D),
+                               .y = vector_view(y_p + row)};
+  };
+  return {.context = rows_from(0), .queries = rows_from(sizes.n), .eta = {}};
+}
+
 loopcore::Prompt LoopedCase::prompt(Index p, Storage storage) const {
   const Index size = problem.rows() * sizes.D;
-  loopcore::Prompt prompt;
+  MatrixView view;
   switch (storage) {
-    case Storage::packed: prompt.Z = matrix_view(Z.data() + p * size, sizes.D); break;
-    case Storage::float32: prompt.Z = matrix_view(floats_.data() + p * size, sizes.D); break;
+    case Storage::packed: view = matrix_view(Z.data() + p * size, sizes.D); break;
+    case Storage::float32: view = matrix_view(floats_.data() + p * size, sizes.D); break;
     case Storage::columns:
-      prompt.Z = matrix_view(columns_.data() + p * size, problem.rows()).transposed();
+      view = matrix_view(columns_.data() + p * size, problem.rows()).transposed();
       break;
     case Storage::sparse:
-      prompt.Z = matrix_view(sparse_.data() + 3 * p * size, 3 * sizes.D);
-      prompt.Z.column_stride *= 3;
+      view = matrix_view(sparse_.data() + 3 * p * size, 3 * sizes.D);
+      view.column_stride *= 3;
       break;
+    case Storage::parts: break;
   }
+  loopcore::Prompt prompt =
+      storage == Storage::parts ? prompt_in_parts(p) : literal_prompt(view, sizes.n, sizes.D);
   prompt.eta = matrix_view(eta.data() + p * sizes.T * sizes.layers, sizes.layers);
   if (variant.constant) prompt.eta.row_stride = 0;
   return prompt;
@@ -387,7 +401,8 @@ void check_storage(Layouts layouts, std::span<const Variant> variants) {
     const auto engine = make(looped.problem);
     const Tokens<double> expected = run_one(*engine, looped.problem, looped.prompt(0));
     std::vector<loopcore::Prompt> mixed;
-    for (const Storage storage : {Storage::float32, Storage::columns, Storage::sparse}) {
+    for (const Storage storage :
+         {Storage::float32, Storage::columns, Storage::sparse, Storage::parts}) {
       mixed.push_back(looped.prompt(0, storage));
       CHECK(have_same_bits(run_one(*engine, looped.problem, mixed.back()), expected));
     }

@@ -39,7 +39,7 @@ struct Sizes {
 };
 
 /// How the tokens of a prompt lie in memory.
-enum class Storage { packed, float32, columns, sparse };
+enum class Storage { packed, float32, columns, sparse, parts };
 
 /// A random model with random prompts, whose iterates stay near 1. Its tokens are floats, exactly.
 class LoopedCase {
@@ -69,10 +69,12 @@ class LoopedCase {
  private:
   void draw_weights(unsigned seed);
   void draw_prompts(unsigned seed);
+  loopcore::Prompt prompt_in_parts(Index p) const;
 
   std::vector<float> floats_;    // Z
   std::vector<double> columns_;  // Z, each prompt's transposed
   std::vector<double> sparse_;   // Z, every third of which counts
+  std::vector<double> targets_;  // the last column of Z
 };
 
 /// The rows that are wanted of one prompt, (K, rows, D).

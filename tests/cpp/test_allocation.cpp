@@ -139,8 +139,8 @@ TEST_CASE("no reverse pass of a looped model allocates") {
   problem.model.update = Update::all;
   problem.n = rows - 1;
   problem.T = 20;
-  const Prompt prompt{.Z = matrix_view(Z.data(), D), .eta = matrix_view(eta.data(), 1)};
-  std::vector<Prompt> prompts(1, prompt);
+  std::vector<Prompt> prompts(1, literal_prompt(matrix_view(Z.data(), D), problem.n, D));
+  prompts[0].eta = matrix_view(eta.data(), 1);
   prompts[0].eta.row_stride = 0;  // one step for all loops
   const WeightBars bars{sums.data(), sums.data() + D * D, sums.data() + 2 * D * D};
   const auto check = [&](LoopedVjpEngine& engine) {

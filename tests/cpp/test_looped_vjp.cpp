@@ -69,9 +69,10 @@ struct Case {
   std::vector<Prompt> views(const Numbers& values) const {
     std::vector<Prompt> all;
     for (Index t = 0; t < prompts; ++t) {
-      all.push_back(
-          {.Z = matrix_view(values.data() + t * problem.rows() * problem.model.D, problem.model.D),
-           .eta = matrix_view(eta.data() + t * 6, 2)});
+      const Index D = problem.model.D;
+      const MatrixView view = matrix_view(values.data() + t * problem.rows() * D, D);
+      all.push_back(literal_prompt(view, problem.n, D));
+      all.back().eta = matrix_view(eta.data() + t * 6, 2);
     }
     return all;
   }

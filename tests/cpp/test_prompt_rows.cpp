@@ -37,7 +37,7 @@ TEST_CASE_TEMPLATE("tokens go into lanes and back, however they are stored", L, 
       LoopedCase looped({}, {.D = D, .n = n, .prompts = L::tasks});
       const LoopedProblem& problem = looped.problem;
       for (const Storage storage :
-           {Storage::packed, Storage::float32, Storage::columns, Storage::sparse}) {
+           {Storage::packed, Storage::float32, Storage::columns, Storage::sparse, Storage::parts}) {
         std::vector<loopcore::Prompt> prompts;
         for (Index t = 0; t < L::tasks; ++t) prompts.push_back(looped.prompt(t, storage));
         PromptRows<L> rows(problem);

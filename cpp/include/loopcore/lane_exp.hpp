@@ -35,12 +35,18 @@ inline Lane scale(Lane a, Lane n) {
 /// eʳ for |r| ≤ ½ ln 2, as 1 + r + r² p(r): p interpolates (eʳ − 1 − r) / r² at the ten Chebyshev points
 /// of that interval. The sum is off by 0.15 u of eʳ at most, before rounding.
 inline Lane exp_near_zero(Lane r) {
-  constexpr double coefficients[] = {0x1.af389ed28db09p-26, 0x1.28917c8be7ad6p-22,
-                                     0x1.71de0db2f585ep-19, 0x1.a019b914985a9p-16,
-                                     0x1.a01a01a7c2f03p-13, 0x1.6c16c17889ef9p-10,
-                                     0x1.11111111109b5p-7,  0x1.5555555553d68p-5,
-                                     0x1.5555555555556p-3,  0x1.0000000000001p-1,
-                                     1.0,                   1.0};
+  constexpr double coefficients[] = {0x1.af389ed28db09p-26,
+                                     0x1.28917c8be7ad6p-22,
+                                     0x1.71de0db2f585ep-19,
+                                     0x1.a019b914985a9p-16,
+                                     0x1.a01a01a7c2f03p-13,
+                                     0x1.6c16c17889ef9p-10,
+                                     0x1.11111111109b5p-7,
+                                     0x1.5555555553d68p-5,
+                                     0x1.5555555555556p-3,
+                                     0x1.0000000000001p-1,
+                                     1.0,
+                                     1.0};
   Lane sum = Lane::broadcast(coefficients[0]);
   for (std::size_t k = 1; k < std::size(coefficients); ++k) {
     sum = madd(sum, r, Lane::broadcast(coefficients[k]));

@@ -2,7 +2,7 @@
 //
 //     Attn(Z; Q, P) = (M ∘ h(Z Q Zᵀ)) Z P        Z ← Z·skip − η Σ_heads Attn(Z; Q, P)
 //
-// Tokens are rows of D numbers: n context rows, then m queries. One loop is one pass through all layers.
+// TokenRows are rows of D numbers: n context rows, then m queries. One loop is one pass through all layers.
 #pragma once
 
 #include <vector>
@@ -35,10 +35,28 @@ struct LoopedModel {
   bool mean = false;            // divide η by n
 };
 
-struct Prompt {
-  MatrixView Z;    // (n + m, D)
-  MatrixView eta;  // (T, layers)
+/// Some rows of a prompt, the tokens (x, y).
+struct TokenRows {
+  MatrixView x;  // (rows, D − 1)
+  VectorView y;  // (rows,)
 };
+
+/// In parts, so that inputs and targets of a caller need not be copied side by side.
+struct Prompt {
+  TokenRows context;  // n
+  TokenRows queries;  // m
+  MatrixView eta;     // (T, layers)
+};
+
+/// The prompt Z, (n + m, D), without its steps.
+inline Prompt literal_prompt(const MatrixView& Z, Index n, Index D) {
+  const auto rows_from = [&](Index first) {
+    const std::byte* const row = Z.data + first * Z.row_stride;
+    return TokenRows{.x = {row, Z.row_stride, Z.column_stride, Z.load},
+                     .y = {row + (D - 1) * Z.column_stride, Z.row_stride, Z.load}};
+  };
+  return {.context = rows_from(0), .queries = rows_from(n), .eta = {}};
+}
 
 /// What the prompts of a call have in common.
 struct LoopedProblem {

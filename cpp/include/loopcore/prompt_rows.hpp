@@ -48,7 +48,7 @@ class PromptRows {
   void read(Index begin, Index count, double* rows) {
     const double* sources[L::tasks];
     for (std::size_t t = 0; t < std::size_t{L::tasks}; ++t) {
-      sources[t] = t < prompts_.size() ? read(prompts_[t].Z, begin, count, t) : sources[0];
+      sources[t] = t < prompts_.size() ? read(prompts_[t], begin, count, t) : sources[0];
     }
     if constexpr (L::tasks > 1) {
       L::pack(sources, count * D(), rows);
@@ -86,7 +86,7 @@ class PromptRows {
     for (std::size_t t = 0; t < prompts_.size(); ++t) {
       for (Index i = begin; i < end; i += panel_rows) {
         const Index count = std::min(panel_rows, end - i);
-        const double* const rows = read(prompts_[t].Z, i, count, t);
+        const double* const rows = read(prompts_[t], i, count, t);
         for (Index r = 0; r < count; ++r) {
           sink.put(static_cast<Index>(t), k, i + r, rows + r * D());
         }
@@ -112,14 +112,34 @@ class PromptRows {
   }
 
  private:
-  const double* read(const MatrixView& Z, Index begin, Index count, std::size_t t) {
-    const Index size = D() * static_cast<Index>(sizeof(double));
-    if (Z.has_native_rows() && Z.row_stride == size) {
-      return reinterpret_cast<const double*>(Z.data + begin * Z.row_stride);
+  /// The tokens begin … begin + count − 1, (count, D): where they lie, or copied.
+  const double* read(const Prompt& prompt, Index begin, Index count, std::size_t t) {
+    const TokenRows& context = prompt.context;
+    if (begin + count <= problem_.n && is_packed(context)) {
+      return reinterpret_cast<const double*>(context.x.data + begin * context.x.row_stride);
     }
-    double* copy = copy_.data() + static_cast<Index>(t) * panel_rows * D();
-    for (Index i = 0; i < count; ++i) Z.read_row(begin + i, D(), copy + i * D());
+    double* const copy = copy_.data() + static_cast<Index>(t) * panel_rows * D();
+    const Index of_context = std::clamp<Index>(problem_.n - begin, 0, count);
+    read(context, begin, of_context, copy);
+    read(prompt.queries, begin + of_context - problem_.n, count - of_context,
+         copy + of_context * D());
     return copy;
+  }
+
+  void read(const TokenRows& tokens, Index begin, Index count, double* rows) const {
+    const Index d = D() - 1;
+    for (Index i = 0; i < count; ++i) {
+      tokens.x.read_row(begin + i, d, rows + i * D());
+      tokens.y.read(begin + i, 1, rows + i * D() + d);
+    }
+  }
+
+  /// Whether the tokens lie as doubles row by row, each with its target after it.
+  bool is_packed(const TokenRows& tokens) const {
+    constexpr Index size = sizeof(double);
+    return tokens.x.has_native_rows() && tokens.x.row_stride == D() * size &&
+           tokens.y.load == tokens.x.load && tokens.y.stride == tokens.x.row_stride &&
+           tokens.y.data == tokens.x.data + (D() - 1) * size;
   }
 
   const LoopedProblem& problem_;
