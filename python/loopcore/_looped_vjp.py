@@ -108,8 +108,8 @@ def vjp(
     value = model(prompt, T, num_threads=num_threads)
     given = dict(_shapes_of(model)) | dict(shapes or {})
 
-    words = (model.attention, model.update, model.mask)
-    words += (model.normalize == "all", model.scale == "mean")
+    all_keys, mean = model.normalize == "all", model.scale == "mean"
+    words = (model.attention, model.update, model.mask, all_keys, mean)
 
     def pullback(Z_bar: ArrayLike) -> ModelGradient:
         bars = core.looped_vjp(
