@@ -27,7 +27,7 @@ def looped(
     only_queries: bool = False,
     num_threads: int | None = None,
 ) -> tuple[Array, bool]:
-    """Return the rows of a prompt after T loops or after those named in `at`; arguments are checked.
+    """Return the rows of a prompt after T loops, or after those in `at`; arguments are checked.
 
     Parameters
     ----------
