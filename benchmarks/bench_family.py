@@ -22,6 +22,7 @@ from family import (
     FAMILY_CELLS,
     GRADIENT,
     LINEAR,
+    VJP_CELLS,
     FamilyProblem,
     build_family,
     build_gradient,
@@ -41,7 +42,7 @@ NUMPY: dict[str, Callable[[Any], Any]] = {  # the fastest form of each
     "linear": family_numpy.linear_fixed_size,
     "softmax": family_numpy.softmax_query,
     "gradient": family_numpy.loop_and_pullback,
-}
+} | dict.fromkeys(VJP_CELLS, family_numpy.model_and_pullback)
 CONTENDERS: dict[str, Callable[[FamilyProblem], Call]] = {
     "loopcore": family_library,
     "numpy": lambda problem: partial(NUMPY[problem.cell.name], problem),
@@ -90,6 +91,24 @@ def test_gradient_is_the_derivative() -> None:
     np.testing.assert_allclose(sum(terms), slope, rtol=1e-12, atol=1e-12 * abs(slope).max())
 
 
+@pytest.mark.parametrize(
+    ("cell", "forward"),
+    [("linear_vjp", family_numpy.linear_reordered), ("softmax_vjp", family_numpy.softmax_query)],
+)
+def test_model_gradient_is_the_derivative(cell: str, forward: Callable[[Any], Any]) -> None:
+    """The truth of the models' gradients is the complex step of another way to run the model."""
+    problem = build_prompts(VJP_CELLS[cell].quick(), "float64")
+    rng, step = np.random.default_rng(0), 1e-30
+    names = ("P", "Q", "eta", "Z")
+    along = {name: rng.standard_normal(np.shape(getattr(problem, name))) for name in names}
+    moved = {name: getattr(problem, name) + 1j * step * along[name] for name in names}
+    bar = problem.Z_bar[:, -1] if problem.is_softmax else problem.Z_bar
+    slope = (forward(replace(problem, **moved)).imag / step * bar).sum()
+    gradients = zip(names, family_numpy.model_and_pullback(problem)[1:], strict=True)
+    terms = [(gradient * along[name]).sum() for name, gradient in gradients]
+    np.testing.assert_allclose(sum(terms), slope, rtol=1e-11)
+
+
 def test_wrong_answers_are_seen() -> None:
     """One loop more, the query as a key, another step: the verdict takes none of them."""
     problem = build_prompts(LINEAR.quick(), "float32")
@@ -104,3 +123,16 @@ def test_wrong_answers_are_seen() -> None:
     for answer in wrong.values():
         with pytest.raises(AssertionError, match="off by"):
             verdict.check(answer)
+
+
+@pytest.mark.parametrize("array", range(5))
+@pytest.mark.parametrize("cell", VJP_CELLS)
+def test_wrong_gradients_are_seen(cell: str, array: int) -> None:
+    """An error of a thousandth in any array of a model's gradient is seen."""
+    problem = build_prompts(VJP_CELLS[cell].quick(), "float32")
+    verdict = FamilyVerdict(problem)
+    answer = list(family_numpy.model_and_pullback(problem))
+    verdict.check(tuple(answer))
+    answer[array] = (1.001 * answer[array]).astype(np.float32)
+    with pytest.raises(AssertionError, match=f"array {array}: off by"):
+        verdict.check(tuple(answer))

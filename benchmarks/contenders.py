@@ -12,13 +12,11 @@ import numpy as np
 
 import loopcore
 import loopcore.reference
-from family import FamilyProblem, Gradient, Prompts
+from family import VJP_CELLS, FamilyProblem, Gradient, Prompts
 from problems import Call, Cell, Problem
 
 # Operations of a call that can still be waited for. Wide has 2e10, deep 8e12 and its fraction 5e10.
 WORK_LIMIT = 3e10
-
-ATTENTION = {"linear": ("linear", "all"), "softmax": ("softmax", "query")}  # and which rows move
 
 
 @dataclass(frozen=True)
@@ -72,17 +70,34 @@ def family_library(problem: FamilyProblem) -> Call:
     """Give the call of the library under test on a family cell."""
     if isinstance(problem, Gradient):
         return partial(loop_and_pullback, problem)
+    if problem.cell.name in VJP_CELLS:
+        return partial(model_and_pullback, problem)
     return partial(looped_transformer, problem)
 
 
-def looped_transformer(problem: Prompts) -> np.ndarray:
-    """Build the model and run it: Z(T), (B, n+1, D), or the query row's share of it, (B, D)."""
-    attention, update = ATTENTION[problem.cell.name]
-    model = loopcore.LoopedTransformer(
+def model_of(problem: Prompts) -> loopcore.LoopedTransformer:
+    """Build the model."""
+    attention, update = ("softmax", "query") if problem.is_softmax else ("linear", "all")
+    return loopcore.LoopedTransformer(
         problem.P, problem.Q, problem.eta, attention=attention, update=update, mask="context"
     )
-    Z = model(problem.Z, problem.T)
-    return Z if update == "all" else Z[..., -1, :]
+
+
+def moving(problem: Prompts, Z: np.ndarray) -> np.ndarray:
+    """Give what moves of Z: all of it, (B, n+1, D), or the query row, (B, D)."""
+    return Z[..., -1, :] if problem.is_softmax else Z
+
+
+def looped_transformer(problem: Prompts) -> np.ndarray:
+    """Build the model and run it: what moves of Z(T)."""
+    return moving(problem, model_of(problem)(problem.Z, problem.T))
+
+
+def model_and_pullback(problem: Prompts) -> tuple[np.ndarray, ...]:
+    """Give what moves of Z(T), and the gradients of Σ Z_bar·Z(T) by P, Q, η and Z."""
+    Z, pullback = model_of(problem).vjp(problem.Z, problem.T)
+    bar = pullback(problem.Z_bar)
+    return moving(problem, Z), bar.P, bar.Q, bar.eta, bar.Z
 
 
 def loop_and_pullback(problem: Gradient) -> tuple[np.ndarray, ...]:

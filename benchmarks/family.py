@@ -3,6 +3,8 @@
 linear: linear attention, every row moves, the keys are the context rows; asks for Z(T).
 softmax: softmax attention over the context rows, only the query row moves; asks for that row.
 gradient: the paper's loop on the cell regress, v(T) and its pullback to X, y, α and η.
+linear_vjp, softmax_vjp: those models forward, and backward to P, Q, η and Z. linear_vjp has a tenth
+of the prompts: the peers record every product of every loop, 8 GB for 10,000 prompts at once.
 """
 
 from __future__ import annotations
@@ -18,11 +20,15 @@ from problems import CELLS, Cell, build, largest_eigenvalue
 LINEAR = Cell("linear", B=10_000, n=40, d=20, T=32)
 SOFTMAX = Cell("softmax", B=1_000, n=128, d=32, T=50)
 GRADIENT = replace(CELLS["regress"], name="gradient")
+LINEAR_VJP = replace(LINEAR, name="linear_vjp", B=1_000)
+SOFTMAX_VJP = replace(SOFTMAX, name="softmax_vjp")
 
-FAMILY_CELLS = {cell.name: cell for cell in (LINEAR, SOFTMAX, GRADIENT)}
+VJP_CELLS = {cell.name: cell for cell in (LINEAR_VJP, SOFTMAX_VJP)}
+FAMILY_CELLS = {cell.name: cell for cell in (LINEAR, SOFTMAX, GRADIENT)} | VJP_CELLS
 
 SHARPNESS = 8.0  # of the softmax cell's scores, q Q zᵀ: about 2 apart, neither flat nor one-hot
 PART = 200  # tasks of a peer that takes them in parts: 1.4 MB of the linear cell's prompts
+VJP_PART = 50  # the same where loops are recorded: 40 MB of the linear cell's, in S and products
 
 
 @dataclass(frozen=True)
@@ -38,15 +44,21 @@ class Prompts:
     Q: np.ndarray  # (D, D)
     eta: float
     T: int
+    Z_bar: np.ndarray  # (B, n+1, D), the cotangent of Z(T), zero for rows that do not move
 
     @property
     def dtype(self) -> np.dtype:
         """Give the type of the answer."""
         return self.Z.dtype
 
+    @property
+    def is_softmax(self) -> bool:
+        """Tell whether the attention is softmax and only the query moves, or linear and all do."""
+        return self.cell.name in (SOFTMAX.name, SOFTMAX_VJP.name)
+
     def part(self, tasks: int, dtype: np.dtype) -> Prompts:
         """Give the first prompts alone, in another type."""
-        arrays = {"Z": self.Z[:tasks], "P": self.P, "Q": self.Q}
+        arrays = {"Z": self.Z[:tasks], "P": self.P, "Q": self.Q, "Z_bar": self.Z_bar[:tasks]}
         return replace(self, **{name: a.astype(dtype) for name, a in arrays.items()})
 
 
@@ -101,10 +113,13 @@ def build_prompts(cell: Cell, dtype: str, seed: int = 2410_11268) -> Prompts:
     Q /= np.linalg.norm(Q, 2)
     C /= np.linalg.norm(C, 2)
     P = Q.T @ (np.eye(D) + C @ C.T)
-    if cell.name == SOFTMAX.name:
-        return Prompts(cell, Z, P.astype(dtype), (SHARPNESS * Q).astype(dtype), 0.1, cell.T)
+    Z_bar = rng.standard_normal(Z.shape).astype(dtype)
     eta = 1 / (4 * largest_eigenvalue(cell))
-    return Prompts(cell, Z, P.astype(dtype), Q.astype(dtype), eta, cell.T)
+    problem = Prompts(cell, Z, P.astype(dtype), Q.astype(dtype), eta, cell.T, Z_bar)
+    if not problem.is_softmax:
+        return problem
+    Z_bar[:, :-1] = 0
+    return replace(problem, Q=(SHARPNESS * Q).astype(dtype), eta=0.1)
 
 
 def build_gradient(cell: Cell, dtype: str, seed: int = 2410_11268) -> Gradient:

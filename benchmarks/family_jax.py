@@ -5,6 +5,7 @@ The arrays lie on the device before the clock starts, and compiling is not count
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -13,29 +14,33 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from family import PART, Gradient, Prompts
+from family import PART, VJP_PART, Gradient, Prompts
 from peers_jax import gram_step, plain_step
 from problems import Call
 
 Step = Callable[[jax.Array], jax.Array]
+Form = Callable[..., jax.Array]
 
 
 def linear(problem: Prompts) -> dict[str, Call]:
     """Give linear attention with all rows moving."""
-    forms = {
-        "scores": linear_scores,
-        "reordered": linear_reordered,
-        "one matrix": linear_one_matrix,
-        "fixed size": linear_fixed_size,
-    }
     in_parts = {"fixed size, in parts": over_prompts(problem, linear_fixed_size, PART)}
-    return {name: over_prompts(problem, form) for name, form in forms.items()} | in_parts
+    return {name: over_prompts(problem, form) for name, form in LINEAR.items()} | in_parts
 
 
 def softmax(problem: Prompts) -> dict[str, Call]:
     """Give softmax attention with the query row moving."""
-    forms = {"matmul": softmax_matmul, "keys, values": softmax_keys_values}
-    return {name: over_prompts(problem, form) for name, form in forms.items()}
+    return {name: over_prompts(problem, form) for name, form in SOFTMAX.items()}
+
+
+def linear_vjp(problem: Prompts) -> dict[str, Call]:
+    """Give the forms of `linear` and JAX's reverse mode, on all prompts and in parts."""
+    return forwards_and_backwards(problem, LINEAR)
+
+
+def softmax_vjp(problem: Prompts) -> dict[str, Call]:
+    """Give the forms of `softmax` and JAX's reverse mode, on all prompts and in parts."""
+    return forwards_and_backwards(problem, SOFTMAX)
 
 
 def gradient(problem: Gradient) -> dict[str, Call]:
@@ -45,6 +50,18 @@ def gradient(problem: Gradient) -> dict[str, Call]:
     forms = {name: partial(pull_back, step, problem.T) for name, step in steps.items()}
     calls = {name: compiled(over_tasks(one), *arrays) for name, one in forms.items()}
     return calls | {"gram, in parts": compiled(over_tasks(forms["gram"], PART), *arrays)}
+
+
+def forwards_and_backwards(problem: Prompts, forms: dict[str, Form]) -> dict[str, Call]:
+    """Give the calls that differentiate the forms."""
+    bars = problem.Z_bar[:, -1] if problem.is_softmax else problem.Z_bar
+    model = (problem.P, problem.Q, np.asarray(problem.eta, problem.dtype))
+    parts = {"": problem.cell.B, ", in parts": math.gcd(problem.cell.B, VJP_PART)}
+    return {
+        name + how: compiled(pull_back_model(form, problem.T, part), problem.Z, bars, *model)
+        for name, form in forms.items()
+        for how, part in parts.items()
+    }
 
 
 def compiled(function: Callable[..., object], *arrays: np.ndarray) -> Call:
@@ -124,3 +141,32 @@ def pull_back(
 
     value, pull = jax.vjp(v, *arrays)
     return value, *pull(w)
+
+
+def pull_back_model(form: Form, T: int, part: int) -> Callable[..., tuple[jax.Array, ...]]:
+    """Make the function that gives what moves of Z(T), and the gradients by P, Q, η and Z.
+
+    `part` prompts at a time, so that what JAX records of them may stay in the cache.
+    """
+
+    def of_part(Z: jax.Array, bar: jax.Array, *model: jax.Array) -> tuple[jax.Array, ...]:
+        every = jax.vmap(partial(form, T=T), (0, None, None, None))
+        end, pull = jax.vjp(every, Z, *model)
+        Z_bar, *bars = pull(bar)
+        return end, *bars, Z_bar
+
+    def of_all(Z: jax.Array, bar: jax.Array, *model: jax.Array) -> tuple[jax.Array, ...]:
+        pairs = [a.reshape(-1, part, *a.shape[1:]) for a in (Z, bar)]
+        end, *bars, Z_bar = lax.map(lambda pair: of_part(*pair, *model), pairs)
+        return end.reshape(bar.shape), *(a.sum(0) for a in bars), Z_bar.reshape(Z.shape)
+
+    return of_all
+
+
+LINEAR: dict[str, Form] = {
+    "scores": linear_scores,
+    "reordered": linear_reordered,
+    "one matrix": linear_one_matrix,
+    "fixed size": linear_fixed_size,
+}
+SOFTMAX: dict[str, Form] = {"matmul": softmax_matmul, "keys, values": softmax_keys_values}

@@ -35,6 +35,14 @@ def gradient(problem: Gradient) -> dict[str, Call]:
     return {"by hand": partial(loop_and_pullback, problem)}
 
 
+def linear_vjp(problem: Prompts) -> dict[str, Call]:
+    """Give the literal loop with its reverse pass, written by hand."""
+    return {"by hand": partial(model_and_pullback, problem)}
+
+
+softmax_vjp = linear_vjp
+
+
 def linear_scores(problem: Prompts) -> np.ndarray:
     """Multiply the literal matrices: Z ← Z − η (M ∘ (Z Q Zᵀ)) Z P. (B, n+1, D)."""
     rows = problem.Z.shape[-2]
@@ -101,3 +109,60 @@ def loop_and_pullback(problem: Gradient) -> tuple[np.ndarray, ...]:
     X_bar = -eta[..., None] * (r.swapaxes(-1, -2) @ q_bar + s.swapaxes(-1, -2) @ q)
     alpha_bar = -problem.eta * (total * y).sum(-1)
     return -last, X_bar, -eta * alpha * total, alpha_bar, -(s * r).sum((-1, -2))
+
+
+def model_and_pullback(problem: Prompts) -> tuple[np.ndarray, ...]:
+    """Give what moves of Z(T), and the gradients of Σ Z_bar·Z(T) by P, Q, η and Z.
+
+    Forward, with the rows z that move and the context C, z ← z − η a P, a = w C, w = h(z Q Cᵀ).
+    Backward, from λ' to λ, with v = λ' Pᵀ and ā = −η v,
+
+        P̄ −= η aᵀ λ',  η̄ −= a·v,  w̄ = ā Cᵀ,  s̄ = h'(w̄),  ū = s̄ C,  Q̄ += zᵀ ū,
+        C̄ += wᵀ ā + s̄ᵀ z Q,  λ = λ' + ū Qᵀ
+    """
+    P, Q, eta = problem.P, problem.Q, problem.dtype.type(problem.eta)
+    rows = slice(-1, None) if problem.is_softmax else slice(None)
+    record = [problem.Z[:, rows]]  # z(0) … z(T), each (B, 1 or n+1, D)
+    for _ in range(problem.T):
+        C = context_at(problem, record[-1])
+        record.append(record[-1] - eta * (weigh(problem, record[-1], C) @ C) @ P)
+    end = record.pop()
+    Z_bar = problem.Z_bar.copy()
+    bar = Z_bar[:, rows]  # λ, of which C̄ is another part where the context moves
+    C_bar = Z_bar[:, :-1]
+    P_bar, Q_bar, eta_bar = np.zeros_like(P), np.zeros_like(Q), np.zeros((), problem.dtype)
+    for z in reversed(record):
+        C = context_at(problem, z)
+        w = weigh(problem, z, C)
+        a, v = w @ C, bar @ P.T
+        P_bar -= eta * sum_outer(a, bar)
+        eta_bar -= (a * v).sum()
+        a_bar = -eta * v
+        s_bar = a_bar @ C.swapaxes(-1, -2)
+        if problem.is_softmax:
+            s_bar = w * (s_bar - (w * s_bar).sum(-1, keepdims=True))
+        u_bar = s_bar @ C
+        Q_bar += sum_outer(z, u_bar)
+        bar += u_bar @ Q.T
+        C_bar += w.swapaxes(-1, -2) @ a_bar + s_bar.swapaxes(-1, -2) @ (z @ Q)
+    return end[:, 0] if problem.is_softmax else end, P_bar, Q_bar, eta_bar, Z_bar
+
+
+def context_at(problem: Prompts, z: np.ndarray) -> np.ndarray:
+    """Give the context, (B, n, D), where the rows that move are z."""
+    return problem.Z[:, :-1] if problem.is_softmax else z[:, :-1]
+
+
+def weigh(problem: Prompts, z: np.ndarray, C: np.ndarray) -> np.ndarray:
+    """Give the weights h(z Q Cᵀ) of rows z, (B, rows, n)."""
+    scores = z @ problem.Q @ C.swapaxes(-1, -2)
+    if not problem.is_softmax:
+        return scores
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def sum_outer(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Give Σ leftᵀ right over all rows of all prompts, (D, D)."""
+    D = left.shape[-1]
+    return left.reshape(-1, D).T @ right.reshape(-1, D)

@@ -9,35 +9,35 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from family import PART, Gradient, Prompts
+from family import PART, VJP_PART, Gradient, Prompts
 from peers_torch import by_baddbmm, by_bmm, gram_iterates, loop_iterates
 from problems import Call
 
 
 def linear(problem: Prompts) -> dict[str, Call]:
     """Give linear attention with all rows moving."""
-    forms = {
-        "scores": linear_scores,
-        "reordered": linear_reordered,
-        "one matrix": linear_one_matrix,
-        "one matrix, in parts": partial(in_parts, linear_one_matrix),
-        "fixed size": linear_fixed_size,
-    }
-    return {name: partial(run, problem, form) for name, form in forms.items()}
+    in_cache = {"one matrix, in parts": partial(in_parts, linear_one_matrix)}
+    return {name: partial(run, problem, form) for name, form in (LINEAR | in_cache).items()}
 
 
 def softmax(problem: Prompts) -> dict[str, Call]:
     """Give softmax attention with the query row moving."""
-    forms = {
-        "bmm": softmax_bmm,
-        "keys, values": softmax_keys_values,
-        "sdpa": softmax_sdpa,
-        "sdpa, in parts": partial(in_parts, softmax_sdpa),
-    }
-    return {name: partial(run, problem, form) for name, form in forms.items()}
+    in_cache = {"sdpa, in parts": partial(in_parts, softmax_sdpa)}
+    return {name: partial(run, problem, form) for name, form in (SOFTMAX | in_cache).items()}
+
+
+def linear_vjp(problem: Prompts) -> dict[str, Call]:
+    """Give the forms of `linear` and autograd, on all prompts and in parts."""
+    return forwards_and_backwards(problem, LINEAR)
+
+
+def softmax_vjp(problem: Prompts) -> dict[str, Call]:
+    """Give the forms of `softmax` and autograd, on all prompts and in parts."""
+    return forwards_and_backwards(problem, SOFTMAX)
 
 
 def gradient(problem: Gradient) -> dict[str, Call]:
@@ -48,6 +48,18 @@ def gradient(problem: Gradient) -> dict[str, Call]:
         "gram baddbmm": partial(gram_iterates, f=by_baddbmm),
     }
     return {name: partial(pull_back, problem, iterates) for name, iterates in forms.items()}
+
+
+def forwards_and_backwards(
+    problem: Prompts, forms: dict[str, Callable[..., torch.Tensor]]
+) -> dict[str, Call]:
+    """Give the calls that differentiate the forms."""
+    parts = {"": problem.cell.B, ", in parts": VJP_PART}
+    return {
+        name + how: partial(pull_back_model, problem, form, part)
+        for name, form in forms.items()
+        for how, part in parts.items()
+    }
 
 
 def run(problem: Prompts, form: Callable[..., torch.Tensor]) -> torch.Tensor:
@@ -153,3 +165,38 @@ def pull_back(
         pass
     v = -q[..., 0]
     return v.detach(), *torch.autograd.grad(v, leaves, torch.from_numpy(problem.w))
+
+
+def pull_back_model(
+    problem: Prompts, form: Callable[..., torch.Tensor], part: int
+) -> tuple[torch.Tensor, ...]:
+    """Give what moves of Z(T), and the gradients of Σ Z_bar·Z(T) by P, Q, η and Z.
+
+    `part` prompts at a time, so that what autograd records of them may stay in the cache.
+    """
+    eta = np.asarray(problem.eta, problem.dtype)
+    P, Q, step = model = [torch.from_numpy(a).requires_grad_() for a in (problem.P, problem.Q, eta)]
+    bars = problem.Z_bar[:, -1] if problem.is_softmax else problem.Z_bar
+    ends, Z_bars, model_bars = [], [], [torch.zeros_like(a) for a in model]
+    pairs = (torch.from_numpy(a).split(part) for a in (problem.Z, bars))
+    for Z, bar in zip(*pairs, strict=True):
+        leaf = Z.detach().requires_grad_()
+        end = form(leaf, P, Q, step, problem.T)
+        Z_bar, *found = torch.autograd.grad(end, [leaf, *model], bar)
+        model_bars = [total + one for total, one in zip(model_bars, found, strict=True)]
+        ends.append(end.detach())
+        Z_bars.append(Z_bar)
+    return torch.cat(ends), *model_bars, torch.cat(Z_bars)
+
+
+LINEAR: dict[str, Callable[..., torch.Tensor]] = {
+    "scores": linear_scores,
+    "reordered": linear_reordered,
+    "one matrix": linear_one_matrix,
+    "fixed size": linear_fixed_size,
+}
+SOFTMAX: dict[str, Callable[..., torch.Tensor]] = {
+    "bmm": softmax_bmm,
+    "keys, values": softmax_keys_values,
+    "sdpa": softmax_sdpa,
+}

@@ -37,7 +37,7 @@ def contenders(setting: Setting, cell: Cell) -> list[Contender]:
 
 def lines(rows: list[Row], limits: Limits) -> list[str]:  # noqa: ARG001
     """Print time, best peer, ratio and spread; then every contender's time."""
-    head = f"{'cell':8} {'dtype':8} {'eta':6} {'ms':>11} {'best peer':28} {'peer/time':>10}"
+    head = f"{'cell':11} {'dtype':8} {'eta':6} {'ms':>11} {'best peer':28} {'peer/time':>10}"
     text = [f"{head} {'spread':>7}"]
     for row in rows:
         assert row.time is not None, "loopcore is always timed"

@@ -37,7 +37,7 @@ class Row:
     @property
     def case(self) -> str:
         """Name the case in tables."""
-        return f"{self.cell.name:8} {self.dtype:8} {self.eta:6}"
+        return f"{self.cell.name:11} {self.dtype:8} {self.eta:6}"
 
     @property
     def time(self) -> float | None:
@@ -134,7 +134,7 @@ def turns_due(setting: Setting, row: Row, name: str) -> int:
 
 def lines(rows: list[Row], limits: Limits) -> list[str]:
     """Print the table: time, limit, ratios, spread; then every contender's time."""
-    head = f"{'cell':8} {'dtype':8} {'eta':6} {'ms':>11} {'limit ms':>10} {'limit/time':>10}"
+    head = f"{'cell':11} {'dtype':8} {'eta':6} {'ms':>11} {'limit ms':>10} {'limit/time':>10}"
     text = [f"{head} {'best peer':12} {'peer/time':>10} {'spread':>7}"]
     text += [line(row, limits) for row in rows]
     return [*text, "", *ratios(rows), "", *everybody(rows), "", *excuses(rows)]
@@ -153,7 +153,7 @@ def line(row: Row, limits: Limits) -> str:
 def everybody(rows: list[Row]) -> list[str]:
     """Print every contender's best time in ms, a column each."""
     names = list(dict.fromkeys(name for row in rows for name in row.seconds))
-    head = f"{'ms':24} " + " ".join(f"{name:>11}" for name in names)
+    head = f"{'ms':27} " + " ".join(f"{name:>11}" for name in names)
     text = [head]
     for row in rows:
         best = {name: f"{1e3 * min(times):11.4g}" for name, times in row.seconds.items()}
