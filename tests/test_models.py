@@ -275,14 +275,8 @@ def test_kernel(task, name, scale):
     for _ in range(T):
         f = f + eta * k @ residuals
         residuals = residuals - eta * K @ residuals
-    model = models.kernel(
-        name,
-        D_X,
-        temperature=temperature,
-        bandwidth=bandwidth,
-        eta=eta * N if scale == "mean" else eta,
-        scale=scale,
-    )
+    width = {"bandwidth": bandwidth} if name == "rbf" else {"temperature": temperature}
+    model = models.kernel(name, D_X, **width, eta=eta * N if scale == "mean" else eta, scale=scale)
     close(model.predict(X, y, xs, T), f[:3])
     close(model.predict(X, y, x, T), f[3])
     assert model.width == D_X + (3 if name == "rbf" else 1)
@@ -346,6 +340,14 @@ def test_rbf_interpolates_in_float32_too(rng):
         (lambda: models.kernel("exp", 2), "eta: expected a number or a schedule"),
         (lambda: models.kernel("rbf", 2, bandwidth=0.0, eta=1.0), "bandwidth: expected a pos"),
         (lambda: models.kernel("exp", 2, temperature=-1.0, eta=1.0), "temperature: expected a p"),
+        (
+            lambda: models.kernel("softmax", 2, bandwidth=1.0, eta=1.0),
+            "bandwidth: expected None for 'softmax', which has none, got 1.0",
+        ),
+        (
+            lambda: models.kernel("rbf", 2, temperature=2.0, eta=1.0),
+            "temperature: expected None for 'rbf', which has none, got 2.0",
+        ),
         (lambda: models.momentum(0.5, 2).predict(np.eye(2), [1, 1], [1, 1], 6), "P: expected"),
         (lambda: models.gradient_descent(2).predict(np.eye(2), [1, 1], [1, 1], 6), "P: expected"),
         (lambda: models.newton(2).generate(np.eye(2), [1, 1], 1.0, 6), "update: expected 'query'"),

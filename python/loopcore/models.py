@@ -407,8 +407,8 @@ def kernel(
     name: Literal["linear", "exp", "relu", "softmax", "rbf"],
     d: int,
     *,
-    temperature: float = 1.0,
-    bandwidth: float = 1.0,
+    temperature: float | None = None,
+    bandwidth: float | None = None,
     eta: Eta = None,
     schedule: ArrayLike | None = None,
     scale: Scale = "sum",
@@ -431,10 +431,10 @@ def kernel(
     d : int
         Length of an x. Tokens are (x, y), D = d + 1, but for "rbf" (x, −‖x‖²/2σ², 1, y), D = d + 3,
         so that a bilinear score is −‖x − x'‖²/2σ²; it has an error of a few u ‖x‖²/σ².
-    temperature : float
-        Positive, in units of x²; of all but "rbf".
-    bandwidth : float
-        σ, positive, in units of x; of "rbf" alone.
+    temperature : float, optional
+        Positive, in units of x², 1 by default; of all kernels but "rbf".
+    bandwidth : float, optional
+        σ, positive, in units of x, 1 by default; of "rbf" alone.
     eta, schedule, scale
         As for `LoopedTransformer`. "linear" alone can go without both; for the others
         η < 2/λ_max(K), with K the (n, n) matrix of the kernel, is stable where K is positive
@@ -450,7 +450,7 @@ def kernel(
     ------
     TypeError, ValueError
         As `LoopedTransformer`, and ValueError for a temperature or a bandwidth that is not
-        positive.
+        positive, or that the kernel does not have.
 
     Notes
     -----
@@ -468,21 +468,27 @@ def kernel(
     """
     word = read_word(name, "name", ("linear", "exp", "relu", "softmax", "rbf"))
     d = _read_d(d)
-    sigma, tau = _read_positive(bandwidth, "bandwidth"), _read_positive(temperature, "temperature")
+    is_gaussian = word == "rbf"
+    if bandwidth is not None and not is_gaussian:
+        raise ValueError(f"bandwidth: expected None for {word!r}, which has none, got {bandwidth}")
+    if temperature is not None and is_gaussian:
+        raise ValueError(f"temperature: expected None for 'rbf', which has none, got {temperature}")
     options: dict[str, Any] = {
         "eta": eta,
         "schedule": schedule,
         "scale": scale,
         "update": "targets",
-        "attention": "exp" if word == "rbf" else word,
+        "attention": "exp" if is_gaussian else word,
     }
-    D = d + 3 if word == "rbf" else d + 1
+    D = d + 3 if is_gaussian else d + 1
     P, Q = _zeros((), D), _zeros((), D)
     P[-1, -1] = 1
-    if word == "rbf":
+    if is_gaussian:
+        sigma = _read_positive(1.0 if bandwidth is None else bandwidth, "bandwidth")
         Q[:d, :d] = np.eye(d) / sigma**2
         Q[d, d + 1] = Q[d + 1, d] = 1  # −‖x‖²/2σ² · 1 and 1 · (−‖x'‖²/2σ²)
         return LoopedTransformer._with_tokens(GaussianTokens(sigma), P=P, Q=Q, **options)
+    tau = _read_positive(1.0 if temperature is None else temperature, "temperature")
     Q[:d, :d] = np.eye(d) / tau
     return LoopedTransformer(P, Q, **options)
 
