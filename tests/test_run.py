@@ -134,6 +134,17 @@ def test_no_tasks_take_no_time(path):
     assert v.dtype == np.float32
 
 
+@paths_and_steps("auto")
+@pytest.mark.parametrize("d", [0, 3, 40])
+def test_no_examples_take_no_time(path, steps, d):
+    loops = 1 if steps == "schedule" else 2**31
+    X, y, q0 = np.ones((2, 0, d)), np.ones(0), 1 + np.arange(2.0 * d).reshape(2, d)
+    keywords = {**STEPS[steps], "path": path}
+    if steps == "schedule":
+        keywords["schedule"], loops = np.ones(1), 2**61
+    assert_same_bits(loopcore.run(X, y, 1.0, loops, q0=q0, **keywords), -q0)
+
+
 # NaN, Inf and divergence -----------------------------------------------------------------
 
 

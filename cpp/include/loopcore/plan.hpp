@@ -119,6 +119,7 @@ inline Cost estimate_cost(Index n, Index d, Index T, StepKind kind) {
 /// powers of the map will do.
 inline Path choose_path(Path wanted, Index n, Index d, Index T, StepKind kind, bool only_end) {
   if (wanted != Path::automatic) return wanted;
+  if (n == 0) return Path::stream;  // nothing to sum up, and nothing moves
   const Cost cost = estimate_cost(n, d, T, kind);
   Path path = Path::tridiagonal;
   double least = cost.tridiagonal;

@@ -85,7 +85,9 @@ class Solver : public Aligned {
   /// Both must outlive the solver.
   Solver(const Problem& problem, const Team& team)
       : problem_(problem), engine_(make_engine(problem, team)) {
-    if (problem.kind == StepKind::chebyshev) nodes_ = chebyshev_nodes(problem.T);
+    if (problem.kind == StepKind::chebyshev && problem.n > 0) {
+      nodes_ = chebyshev_nodes(problem.T);
+    }
     if (problem.needs_smallest_eigenvalue()) {
       least_squares_.emplace(problem.n, problem.d, problem.epsilon);
     }
@@ -131,7 +133,9 @@ class Solver : public Aligned {
     readout.open(*engine_, first, count, stop);
     Index t = 0;
     for (std::size_t k = 0; k < problem_.at.size(); ++k) {
-      engine_->advance(t, problem_.at[k], steps, stop);
+      if (problem_.n > 0 && problem_.d > 0) {  // otherwise nothing moves
+        engine_->advance(t, problem_.at[k], steps, stop);
+      }
       t = problem_.at[k];
       if (stop.raised()) return;
       readout.record(*engine_, static_cast<Index>(k), first, count);
