@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pickle
 import signal
+import subprocess
 import sys
+import textwrap
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -232,6 +234,42 @@ def test_any_number_of_threads_has_the_same_bits(kind: Kind, D: int) -> None:
             np.testing.assert_array_equal(a, b)
 
 
+def test_sums_of_large_weights_take_turns() -> None:
+    """The sums of 130 prompts are 65 or more, of which a few stand in memory at a time."""
+    D, B = 300, 130
+    rng = np.random.default_rng(4)
+    weights = rng.standard_normal((2, 1, 1, D, D)) / D
+    Z, Z_bar = rng.standard_normal((2, B, 2, D)) / np.sqrt(D)
+    point = Point(Z, *weights, np.eye(D), np.full((1, 1), 0.1))
+    one = gradient(point, Kind("softmax"), Z_bar, threads=1)
+    two = gradient(point, Kind("softmax"), Z_bar, threads=2)
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a, b)
+    # One key has the weight 1: q' = q − η x P.
+    expected = -0.1 * Z[:, 0].T @ Z_bar[:, 1]
+    np.testing.assert_allclose(one.P[0, 0], expected, rtol=0, atol=1e-15 * B)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX resources")
+def test_sums_of_large_weights_are_few() -> None:
+    program = """
+        import resource
+        import numpy as np
+        import loopcore
+        D = 700
+        model = loopcore.LoopedTransformer(np.eye(D), np.eye(D), 0.1, attention="softmax")
+        Z = np.ones((64, 2, D))
+        pullback = model.vjp(Z, 1, num_threads=2)[1]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        pullback(Z)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        """
+    words = [sys.executable, "-c", textwrap.dedent(program)]
+    output = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert int(output) * unit < 400e6  # 64 sums of P̄, Q̄ and skip bars alone would take 750 MB
+
+
 def test_prompts_that_are_broadcast_and_strided() -> None:
     kind = Kind("softmax", "all")
     rng = np.random.default_rng(2)
@@ -434,6 +472,18 @@ def test_the_pullback_is_that_of_the_prompt_at_the_call() -> None:
     _, pullback = vjp(model, Z, 3)
     Z[:] = np.nan
     np.testing.assert_array_equal(pullback(np.ones((7, 4))).Z, expected.Z)
+
+
+@pytest.mark.parametrize("update", ["query", "all", "targets"])
+def test_gradients_are_aligned(update: str) -> None:
+    P, Q = np.diag([0.0, 0, 0, 0, 2]), np.diag([1.0, 1, 1, 1, 0])
+    for layers in (1, 3):  # arrays of 25 and of 75 numbers
+        weights = {"P": np.stack([P] * layers), "Q": np.stack([Q] * layers), "skip": np.eye(5)}
+        model = loopcore.LoopedTransformer(**weights, eta=0.1, update=update)
+        found = model.vjp(np.ones((6, 5)), 2)[1](np.ones((6, 5)))
+        for name in ("P", "Q", "skip", "Z"):
+            assert getattr(found, name).ctypes.data % 64 == 0, name
+            assert getattr(found, name).flags.writeable, name
 
 
 def test_steps_that_adapt_are_refused() -> None:

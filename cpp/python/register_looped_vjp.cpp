@@ -47,44 +47,55 @@ class Bars final : public LoopedVjpSink {
 /// The adjoints of the weights of some prompts in a row, of P, Q and skip one after the other.
 class WeightParts {
  public:
+  /// Sums over so many units each, added up in order: the same bits for any number of threads.
   WeightParts(const LoopedModel& model, Index units)
       : heads_(model.layers * model.heads * model.D * model.D),
         size_(2 * heads_ + model.D * model.D) {
-    // Sums over so many units each, added up in order: the same bits for any number of threads. 64 MiB
-    // of them, or 64 where a model is larger.
-    const Index most = std::clamp<Index>((Index{1} << 23) / size_, 64, 128);
+    const Index most = std::clamp<Index>(most_doubles / size_, 64, 128);
     units_a_part_ = std::max<Index>((units + most - 1) / most, 1);
     parts_ = (units + units_a_part_ - 1) / units_a_part_;
-    sums_ = Buffer(parts_ * size_);
   }
 
   Index parts() const { return parts_; }
   Index units_a_part() const { return units_a_part_; }
 
-  WeightBars part(Index number) {
-    double* const sum = sums_.data() + number * size_;
-    return {sum, sum + heads_, sum + 2 * heads_};
-  }
-
-  /// total ← the sum of all parts
-  void add_up(WeightBars total) const {
+  /// For so many parts at a time: as many as fit 64 MiB, or one a thread.
+  void open(WeightBars total, Index threads) {
+    total_ = total;
     std::fill_n(total.P, heads_, 0.0);
     std::fill_n(total.Q, heads_, 0.0);
     std::fill_n(total.skip, size_ - 2 * heads_, 0.0);
-    for (Index number = 0; number < parts_; ++number) {
-      const double* sum = sums_.data() + number * size_;
-      for (Index k = 0; k < heads_; ++k) total.P[k] += sum[k];
-      for (Index k = 0; k < heads_; ++k) total.Q[k] += sum[heads_ + k];
-      for (Index k = 2 * heads_; k < size_; ++k) total.skip[k - 2 * heads_] += sum[k];
+    at_once_ = std::min(std::max(most_doubles / size_, threads), parts_);
+    sums_ = Buffer(at_once_ * size_);
+  }
+  Index at_once() const { return at_once_; }
+
+  WeightBars part(Index number) {
+    double* const sum = sums_.data() + number % at_once_ * size_;
+    return {sum, sum + heads_, sum + 2 * heads_};
+  }
+
+  /// total ← total + the parts begin … end − 1, which make room for others
+  void add_up(Index begin, Index end) {
+    for (Index number = begin; number < end; ++number) {
+      const double* sum = part(number).P;
+      for (Index k = 0; k < heads_; ++k) total_.P[k] += sum[k];
+      for (Index k = 0; k < heads_; ++k) total_.Q[k] += sum[heads_ + k];
+      for (Index k = 2 * heads_; k < size_; ++k) total_.skip[k - 2 * heads_] += sum[k];
     }
+    if (end < parts_) sums_.fill(0);
   }
 
  private:
+  static constexpr Index most_doubles = Index{1} << 23;
+
   Index heads_;  // the numbers of all P
   Index size_;
   Index units_a_part_ = 1;
   Index parts_ = 0;
-  Buffer sums_;  // (parts, size)
+  Index at_once_ = 0;
+  WeightBars total_;
+  Buffer sums_;  // (at once, size)
 };
 
 class LoopedVjpCall : public LoopedCall {
@@ -114,44 +125,74 @@ class LoopedVjpCall : public LoopedCall {
     py::array Z_bar0 = make_result({problem.rows(), model.D}, float32());
     py::array steps_bar = make_result({steps_given(), model.layers}, false);
     void* const Z_bar0_data = Z_bar0.mutable_data();
-    auto* const steps_bar_data = static_cast<double*>(steps_bar.mutable_data());
+    double* const steps_bar_data = numbers_of(steps_bar);
     std::fill_n(steps_bar_data, steps_bar.size(), 0.0);
-    py::array_t<double> P_bar({model.layers, model.heads, model.D, model.D});
-    py::array_t<double> Q_bar({model.layers, model.heads, model.D, model.D});
-    py::array_t<double> skip_bar({model.D, model.D});
-    const WeightBars total{P_bar.mutable_data(), Q_bar.mutable_data(), skip_bar.mutable_data()};
+    py::array P_bar = make_weights({model.layers, model.heads, model.D, model.D});
+    py::array Q_bar = make_weights({model.layers, model.heads, model.D, model.D});
+    py::array skip_bar = make_weights({model.D, model.D});
+    const WeightBars total{numbers_of(P_bar), numbers_of(Q_bar), numbers_of(skip_bar)};
     StopFlag flag{.poll = &interrupted};
     const Index unit = vjp_prompts_at_once(problem);
     WeightParts weights(model, (batch.size() + unit - 1) / unit);
-    const auto make_worker = [&](int) {
-      return [this, &weights, unit, engine = make_looped_vjp_engine(problem),
-              sink = std::make_unique<Bars>(Z_bar0_data, float32(), steps_bar_data, problem,
-                                            steps_given()),
-              prompts = std::vector<Prompt>(), bars = std::vector<Prompt>(),
-              index = Axes()](Index part, Stop& stop) mutable {
-        const Index first = part * weights.units_a_part();
-        for (Index number = first; number < first + weights.units_a_part(); ++number) {
-          const Index begin = number * unit;
-          if (begin >= batch.size() || stop.raised()) return;
-          gather(begin, std::min(begin + unit, batch.size()), index, prompts, bars);
-          sink->begin(begin);
-          engine->run(prompts, bars, weights.part(part), *sink, stop);
-        }
+    const double work = estimate_vjp_work(problem) * static_cast<double>(unit) *
+                        static_cast<double>(weights.units_a_part());
+    const int threads = useful_threads(wanted_threads, weights.parts(), work);
+    weights.open(total, threads);
+    std::vector<std::unique_ptr<Worker>> workers(static_cast<std::size_t>(threads));
+    Index first = 0;
+    const auto make_worker = [&](int thread) {
+      auto& worker = workers[static_cast<std::size_t>(thread)];
+      if (!worker) {
+        worker = std::make_unique<Worker>();
+        worker->engine = make_looped_vjp_engine(problem);
+        worker->sink = std::make_unique<Bars>(Z_bar0_data, float32(), steps_bar_data, problem,
+                                              steps_given());
+      }
+      return [&, at = worker.get()](Index k, Stop& stop) {
+        run_part(first + k, weights, unit, *at, stop);
       };
     };
     {
       const WithoutGil no_gil;
-      const double work = estimate_vjp_work(problem) * static_cast<double>(unit) *
-                          static_cast<double>(weights.units_a_part());
-      const int threads = useful_threads(wanted_threads, weights.parts(), work);
-      if (batch.size() > 0) for_each_task(weights.parts(), threads, flag, make_worker);
-      weights.add_up(total);
+      for (; first < weights.parts() && !flag.raised; first += weights.at_once()) {
+        const Index last = std::min(first + weights.at_once(), weights.parts());
+        for_each_task(last - first, threads, flag, make_worker);
+        weights.add_up(first, last);
+      }
     }
     if (flag.raised) throw py::error_already_set();
     return py::make_tuple(Z_bar0, P_bar, Q_bar, skip_bar, steps_bar);
   }
 
  private:
+  /// What a thread needs.
+  struct Worker {
+    std::unique_ptr<LoopedVjpEngine> engine;
+    std::unique_ptr<Bars> sink;
+    std::vector<Prompt> prompts;
+    std::vector<Prompt> bars;
+    Axes index;
+  };
+
+  void run_part(Index part, WeightParts& weights, Index unit, Worker& worker, Stop& stop) const {
+    const Index first = part * weights.units_a_part();
+    for (Index number = first; number < first + weights.units_a_part(); ++number) {
+      const Index begin = number * unit;
+      if (begin >= batch.size() || stop.raised()) return;
+      gather(begin, std::min(begin + unit, batch.size()), worker.index, worker.prompts,
+             worker.bars);
+      worker.sink->begin(begin);
+      worker.engine->run(worker.prompts, worker.bars, weights.part(part), *worker.sink, stop);
+    }
+  }
+
+  static py::array make_weights(std::initializer_list<Index> sizes) {
+    Axes shape;
+    for (const Index size : sizes) shape.push_back(size);
+    return make_aligned(shape, py::dtype::of<double>());
+  }
+  static double* numbers_of(py::array& array) { return static_cast<double*>(array.mutable_data()); }
+
   py::array make_result(std::initializer_list<Index> core, bool float32) const {
     Axes shape = batch.shape();
     for (const Index size : core) shape.push_back(size);

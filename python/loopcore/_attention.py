@@ -506,7 +506,8 @@ class LoopedTransformer(Description):
         pass through is computed once more by each pullback, which keeps the rows that move (for
         linear attention with update="all" two (D, D) matrices) before every layer of every loop
         while they fit 16 MiB a thread, and of more the square root, at the price of one more pass.
-        The sums over prompts of the weights' gradients take up to 64 MiB, or 64 times the weights.
+        The sums over prompts of the weights' gradients take up to 64 MiB, or where the weights are
+        larger one such sum a thread.
         The arithmetic is float64 for every Z.
 
         Source: reverse accumulation; A. Griewank, A. Walther, "Evaluating Derivatives", 2008,

@@ -174,12 +174,11 @@ def _gradient(
 
 
 def _of_targets(P_bar: Array, Q_bar: Array, skip_bar: Array) -> tuple[Array, Array, Array]:
-    """Return the adjoints of what may differ from zero, or the identity, with update="targets"."""
-    P, Q, skip = np.zeros_like(P_bar), np.zeros_like(Q_bar), np.zeros_like(skip_bar)
-    P[..., -1, -1] = P_bar[..., -1, -1]
-    Q[..., :-1, :-1] = Q_bar[..., :-1, :-1]
-    skip[:, -1] = skip_bar[:, -1]
-    return P, Q, skip
+    """Keep the adjoints of what may differ from zero, or the identity, with update="targets"."""
+    P_bar[..., :-1, :] = P_bar[..., -1, :-1] = 0
+    Q_bar[..., -1, :] = Q_bar[..., -1] = 0
+    skip_bar[:, :-1] = 0
+    return P_bar, Q_bar, skip_bar
 
 
 def _sum_to(bar: Array, shape: Shape | None) -> Array:
