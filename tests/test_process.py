@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -74,6 +77,36 @@ def test_ctrl_c_interrupts_and_leaves_the_state_usable(call):
             child.kill()
     assert output == "interrupted True\n", problems
     assert child.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("passes", ["forward", "forward and backward"])
+def test_ctrl_c_is_answered_within_one_layer(passes):
+    """A loop of matrices of 1,500 takes about a second, and the answer a tenth of that."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    D, wait = 1500, 0.7
+    P, Q = np.random.default_rng(0).normal(size=(2, D, D)) / D
+    model = loopcore.LoopedTransformer(P, Q, 0.1, update="all")
+    Z = np.ones((D, D)) / D
+    call = partial(model, Z, 1000)
+    if passes != "forward":
+        call = partial(model.vjp(Z, 3)[1], Z)
+    delays = []
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for k in range(3):  # the shortest delay: machines are busy
+            begin = time.monotonic()
+            signal.setitimer(signal.ITIMER_REAL, wait + 0.1 * k)
+            with contextlib.suppress(KeyboardInterrupt):
+                call()
+            delays.append(time.monotonic() - begin - wait - 0.1 * k)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert -0.01 < min(delays) < 0.2, delays
 
 
 def test_python_threads_at_once_give_the_same_bits(rng):

@@ -212,3 +212,26 @@ TEST_CASE_TEMPLATE("sums run in the order of k: the same bits alone and in compa
     CHECK(out.has([&](Index r, Index c, Index t) { return more(r, c, t); }));
   });
 }
+
+TEST_CASE_TEMPLATE(
+    "large factors are multiplied in parts, the same bits, and none where a stop is raised", K,
+    Kind<true, false>, Kind<false, true>) {
+  constexpr Index rows = 500, inner = 500, lanes = 37;
+  const Operand<K::left> left(rows, inner, false, fraction);
+  const Operand<K::right> right(inner, lanes, true, fraction);
+  const auto old = [](Index, Index, Index) { return 0.1; };
+  Out whole(rows, lanes), parts(rows, lanes);
+  whole.fill(old);
+  parts.fill(old);
+  StopFlag flag;
+  Stop stop(flag, true);
+  multiply(left.factor, right.factor, rows, inner, lanes, whole.data(), whole.stride(), true);
+  multiply(left.factor, right.factor, rows, inner, lanes, parts.data(), parts.stride(), true,
+           &stop);
+  CHECK(parts.has([&](Index r, Index c, Index t) { return whole(r, c, t); }));
+  stop.raise();
+  parts.fill(old);
+  multiply(left.factor, right.factor, rows, inner, lanes, parts.data(), parts.stride(), true,
+           &stop);
+  CHECK(parts.has(old));
+}

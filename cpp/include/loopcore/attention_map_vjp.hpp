@@ -35,27 +35,29 @@ class AttentionMapVjp {
     for (TaskMatrix<L>& Q_bar : Q_bar_) Q_bar.fill(0);
   }
 
-  /// M = Σ_h Q_h S P_h of one layer
-  void form(Index layer, const TaskMatrix<L>& S, TaskMatrix<L>& M) {
+  /// M = Σ_h Q_h S P_h of one layer; incomplete if stopped, as undo() is
+  void form(Index layer, const TaskMatrix<L>& S, TaskMatrix<L>& M, Stop& stop) {
     for (Index h = 0; h < heads_; ++h) {
-      multiply_rows(S, 0, D_, weights_.P(layer, h).template right<L>(), D_, product_);
+      multiply_rows(S, 0, D_, weights_.P(layer, h).template right<L>(), D_, product_, false, &stop);
       multiply(weights_.Q(layer, h).left(), product_.right(), D_, D_, L::lanes(D_), M.row(0),
-               M.stride(), h > 0);
+               M.stride(), h > 0, &stop);
       transpose(product_, D_, SPT_[static_cast<std::size_t>(h)]);
     }
   }
 
   /// With X_h = Q_hᵀ M̄, after form() of that layer:
   /// P̄_h += S X_h,  Q̄_h += M̄ (S P_h)ᵀ,  H += Y + Yᵀ with Y = Σ_h X_h P_hᵀ, S̄ + S̄ᵀ of a symmetric S
-  void undo(Index layer, const TaskMatrix<L>& S, const TaskMatrix<L>& M_bar, TaskMatrix<L>& H) {
+  void undo(Index layer, const TaskMatrix<L>& S, const TaskMatrix<L>& M_bar, TaskMatrix<L>& H,
+            Stop& stop) {
     for (Index h = 0; h < heads_; ++h) {
       const auto head = static_cast<std::size_t>(layer * heads_ + h);
       multiply(transposed_.Q(layer, h).left(), M_bar.right(), D_, D_, L::lanes(D_), X_.row(0),
-               X_.stride());
-      multiply_rows(S, 0, D_, X_.right(), D_, P_bar_[head], true);
-      multiply_rows(M_bar, 0, D_, SPT_[static_cast<std::size_t>(h)].right(), D_, Q_bar_[head],
-                    true);
-      multiply_rows(X_, 0, D_, transposed_.P(layer, h).template right<L>(), D_, product_, h > 0);
+               X_.stride(), false, &stop);
+      multiply_rows(S, 0, D_, X_.right(), D_, P_bar_[head], true, &stop);
+      multiply_rows(M_bar, 0, D_, SPT_[static_cast<std::size_t>(h)].right(), D_, Q_bar_[head], true,
+                    &stop);
+      multiply_rows(X_, 0, D_, transposed_.P(layer, h).template right<L>(), D_, product_, h > 0,
+                    &stop);
     }
     transpose(product_, D_, X_);
     for (Index j = 0; j < D_; ++j) {

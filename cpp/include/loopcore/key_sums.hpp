@@ -52,14 +52,16 @@ class KeySums {
 };
 
 /// M = Σ_h Q_h S P_h of one layer, (D, D): the attention of a row z is z M. `product` is scratch, (D, D).
+/// Incomplete if stopped.
 template <class L>
 void form_attention_map(const LoopedModel& model, const LoopedWeights& weights, Index layer,
-                        const TaskMatrix<L>& S, TaskMatrix<L>& product, TaskMatrix<L>& M) {
+                        const TaskMatrix<L>& S, TaskMatrix<L>& product, TaskMatrix<L>& M,
+                        Stop* stop = nullptr) {
   const Index D = model.D;
   for (Index h = 0; h < model.heads; ++h) {
-    multiply_rows(S, 0, D, weights.P(layer, h).template right<L>(), D, product);
+    multiply_rows(S, 0, D, weights.P(layer, h).template right<L>(), D, product, false, stop);
     const NumberFactor Q = weights.Q(layer, h).left();
-    multiply(Q, product.right(), D, D, L::lanes(D), M.row(0), M.stride(), h > 0);
+    multiply(Q, product.right(), D, D, L::lanes(D), M.row(0), M.stride(), h > 0, stop);
   }
 }
 

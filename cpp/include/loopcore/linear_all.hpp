@@ -39,17 +39,17 @@ class LinearAll final : public LoopedEngine {
     for (Index t = begin; t < end; ++t) {
       for (Index layer = 0; layer < problem_.model.layers; ++layer) {
         const bool is_last = t + 1 == problem_.T && layer + 1 == problem_.model.layers;
-        step(t, layer, !is_last);
+        step(t, layer, !is_last, stop);
         if (stop.after(5 * D_ * D_ * D_ * L::tasks)) return;
       }
     }
   }
 
-  /// One layer of one loop; S follows if it is still needed.
-  void step(Index t, Index layer, bool moves_sums) {
-    form_step(layer, prompts_.eta(t, layer));
-    follow();
-    if (moves_sums) move_sums();
+  /// One layer of one loop; S follows if it is still needed. Incomplete if stopped.
+  void step(Index t, Index layer, bool moves_sums, Stop& stop) {
+    form_step(layer, prompts_.eta(t, layer), stop);
+    follow(stop);
+    if (moves_sums) move_sums(stop);
   }
 
   /// S, and B unless it is the identity, (D, D)
@@ -78,8 +78,8 @@ class LinearAll final : public LoopedEngine {
 
  private:
   /// A = skip − η Σ_h Q_h S P_h
-  void form_step(Index layer, Lane eta) {
-    form_attention_map(problem_.model, weights_, layer, sums_.S(), product_, A_);
+  void form_step(Index layer, Lane eta, Stop& stop) {
+    form_attention_map(problem_.model, weights_, layer, sums_.S(), product_, A_, &stop);
     for (Index j = 0; j < D_; ++j) {
       const double* skip = weights_.skip().row(j);
       for (Index c = 0; c < L::lanes(D_); ++c) {
@@ -89,9 +89,9 @@ class LinearAll final : public LoopedEngine {
   }
 
   /// B ← B A, so that z(t) = z(0) B
-  void follow() {
+  void follow(Stop& stop) {
     if (has_moved_) {
-      multiply_rows(B_, 0, D_, A_.right(), D_, product_);
+      multiply_rows(B_, 0, D_, A_.right(), D_, product_, false, &stop);
       std::swap(B_, product_);
     } else {
       B_.assign(A_);
@@ -100,10 +100,10 @@ class LinearAll final : public LoopedEngine {
   }
 
   /// S ← Aᵀ (S A)
-  void move_sums() {
+  void move_sums(Stop& stop) {
     TaskMatrix<L>& S = sums_.S();
-    multiply_rows(S, 0, D_, A_.right(), D_, product_);
-    multiply_symmetric(A_.left().transposed(), product_.right(), D_, D_, S);
+    multiply_rows(S, 0, D_, A_.right(), D_, product_, false, &stop);
+    multiply_symmetric(A_.left().transposed(), product_.right(), D_, D_, S, &stop);
   }
 
   const LoopedProblem& problem_;

@@ -50,7 +50,7 @@ class LinearAllVjp final : public LoopedVjpEngine {
         Loop{*this, stop},
         [&](Index step, const double* state) {
           read_state(state);
-          undo(step, sink);
+          undo(step, sink, stop);
           stop.after(14 * D_ * D_ * D_ * L::tasks);
         },
         stop);
@@ -68,7 +68,7 @@ class LinearAllVjp final : public LoopedVjpEngine {
 
     void advance(Index step) {
       const Index layers = pass.problem_.model.layers;
-      pass.forward_.step(step / layers, step % layers, true);
+      pass.forward_.step(step / layers, step % layers, true, stop);
       stop.after(5 * pass.D_ * pass.D_ * pass.D_ * L::tasks);
     }
     void save(double* to) const {
@@ -120,21 +120,21 @@ class LinearAllVjp final : public LoopedVjpEngine {
   ///     B ← B A                      Ā += Bᵀ B̄,  B̄ ← B̄ Aᵀ
   ///     A = skip − η M               skip̄ += Ā,  η̄ = −⟨Ā, M⟩,  M̄ = −η Ā
   ///     M = Σ_h Q_h S P_h            see AttentionMapVjp
-  void undo(Index step, LoopedVjpSink& sink) {
+  void undo(Index step, LoopedVjpSink& sink, Stop& stop) {
     const Index t = step / problem_.model.layers;
     const Index layer = step % problem_.model.layers;
     const Lane eta = forward_.prompts().eta(t, layer);
-    form_step(layer, eta);
+    form_step(layer, eta, stop);
     const bool is_last = step + 1 == steps_;
     multiply(B_.left().transposed(), B_bar_.right(), D_, D_, L::lanes(D_), A_bar_.row(0),
-             A_bar_.stride());
+             A_bar_.stride(), false, &stop);
     if (is_last) {
-      multiply_rows(B_, 0, D_, A_.right(), D_, product_);
+      multiply_rows(B_, 0, D_, A_.right(), D_, product_, false, &stop);
       transpose(product_, D_, end_);
     } else {
-      undo_sums();
+      undo_sums(stop);
     }
-    multiply_rows(B_bar_, 0, D_, AT_.right(), D_, product_);
+    multiply_rows(B_bar_, 0, D_, AT_.right(), D_, product_, false, &stop);
     std::swap(B_bar_, product_);
     Lane eta_bar = Lane::zero();
     for (Index j = 0; j < D_; ++j) {
@@ -146,11 +146,11 @@ class LinearAllVjp final : public LoopedVjpEngine {
       }
     }
     put_step(forward_.prompts(), t, layer, L::sum(eta_bar), sink);
-    map_.undo(layer, S_, A_bar_, H_);
+    map_.undo(layer, S_, A_bar_, H_, stop);
   }
 
-  void form_step(Index layer, Lane eta) {
-    map_.form(layer, S_, M_);
+  void form_step(Index layer, Lane eta, Stop& stop) {
+    map_.form(layer, S_, M_, stop);
     for (Index j = 0; j < D_; ++j) {
       const double* skip = map_.weights().skip().row(j);
       for (Index c = 0; c < L::lanes(D_); ++c) {
@@ -161,10 +161,10 @@ class LinearAllVjp final : public LoopedVjpEngine {
   }
 
   /// Ā += S (A H),  H ← (A H) Aᵀ
-  void undo_sums() {
-    multiply_rows(A_, 0, D_, H_.right(), D_, product_);
-    multiply_rows(S_, 0, D_, product_.right(), D_, A_bar_, true);
-    multiply_symmetric(product_.left(), AT_.right(), D_, D_, H_);
+  void undo_sums(Stop& stop) {
+    multiply_rows(A_, 0, D_, H_.right(), D_, product_, false, &stop);
+    multiply_rows(S_, 0, D_, product_.right(), D_, A_bar_, true, &stop);
+    multiply_symmetric(product_.left(), AT_.right(), D_, D_, H_, &stop);
   }
 
   /// z̄(0) = z̄(T) Bᵀ, and of a key also z H

@@ -36,7 +36,7 @@ class LinearQuery final : public LoopedEngine {
     if (!sums_.form(prompts_, problem_.n, stop)) return;
     for (Index layer = 0; layer < problem_.model.layers; ++layer) {
       form_attention_map(problem_.model, weights_, layer, sums_.S(), product_,
-                         M_[static_cast<std::size_t>(layer)]);
+                         M_[static_cast<std::size_t>(layer)], &stop);
       if (stop.after(2 * problem_.model.heads * D_ * D_ * D_ * L::tasks)) return;
     }
     for (Index i = 0; i < problem_.m; i += panel_rows) {

@@ -66,7 +66,7 @@ class LinearQueryVjp final : public LoopedVjpEngine {
         },
         stop);
     if (stop.raised()) return;
-    undo_maps();
+    undo_maps(stop);
     write(sink, stop);
     add_to(weights);
   }
@@ -170,11 +170,11 @@ class LinearQueryVjp final : public LoopedVjpEngine {
   }
 
   /// From all M̄ to P̄, Q̄ and H = S̄ + S̄ᵀ.
-  void undo_maps() {
+  void undo_maps(Stop& stop) {
     H_.fill(0);
     for (Index layer = 0; layer < problem_.model.layers; ++layer) {
-      map_.form(layer, forward_.S(), M_);
-      map_.undo(layer, forward_.S(), M_bar_[static_cast<std::size_t>(layer)].sum(), H_);
+      map_.form(layer, forward_.S(), M_, stop);
+      map_.undo(layer, forward_.S(), M_bar_[static_cast<std::size_t>(layer)].sum(), H_, stop);
     }
   }
 

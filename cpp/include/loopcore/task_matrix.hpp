@@ -55,21 +55,25 @@ struct SharedMatrix {
 };
 
 /// The first rows of out ← the rows of left, `rows` from `first` on, times right, (size, size); or they are
-/// added to it.
+/// added to it. Incomplete if stopped.
 template <class L, class Right>
 void multiply_rows(const TaskMatrix<L>& left, Index first, Index rows, Right right, Index size,
-                   TaskMatrix<L>& out, bool adds = false) {
-  multiply(left.left(first), right, rows, size, L::lanes(size), out.row(0), out.stride(), adds);
+                   TaskMatrix<L>& out, bool adds = false, Stop* stop = nullptr) {
+  multiply(left.left(first), right, rows, size, L::lanes(size), out.row(0), out.stride(), adds,
+           stop);
 }
 
-/// out ← left right, symmetric of that size: the lower triangle is computed, and then mirrored.
+/// out ← left right, symmetric of that size: the lower triangle is computed, and then mirrored. Incomplete if
+/// stopped.
 template <class L, class Left>
-void multiply_symmetric(Left left, LaneFactor right, Index size, Index inner, TaskMatrix<L>& out) {
+void multiply_symmetric(Left left, LaneFactor right, Index size, Index inner, TaskMatrix<L>& out,
+                        Stop* stop = nullptr) {
   for (Index begin = 0; begin < size; begin += lane_width) {
     const Index rows = std::min(lane_width, size - begin);
     const Left rows_of_left{left.data + begin * left.row, left.row, left.column};
     multiply(rows_of_left, right, rows, inner, L::lanes(begin + rows), out.row(begin),
              out.stride());
+    if (stop != nullptr && stop->after(rows * inner * (begin + rows) * L::tasks)) return;
   }
   L::mirror(out.row(0), out.stride(), size);
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "loopcore/lane.hpp"
+#include "loopcore/stop.hpp"
 #include "loopcore/types.hpp"
 
 namespace loopcore {
@@ -69,6 +70,17 @@ void multiply_tile(Left left, Right right, Index inner, bool adds, double* out, 
   }
 }
 
+/// Two rows, whose sums with more lanes at once hide their latency: with a (33, 128), 3.6 µs against 4.5. A
+/// function of its own: within `multiply`, the compiler would no longer inline the tiles.
+template <class Left, class Right>
+[[gnu::noinline]] void multiply_two_rows(Left left, Right right, Index inner, Index lanes,
+                                         bool adds, double* out, Index stride) {
+  for_each_part<2 * tile_lanes>(lanes, [&](Index c, auto C) {
+    const Right columns{right.data + c * right.column, right.row, right.column};
+    multiply_tile<2, C>(left, columns, inner, adds, out + c * lane_width, stride);
+  });
+}
+
 }  // namespace detail
 
 /// out_rc = Σ_k left_rk right_kc for r < rows, k < inner and c < lanes, or out_rc added to it where the
@@ -87,10 +99,32 @@ template <class Left, class Right>
     detail::for_each_part<8>(lanes, [&](Index c, auto C) { tile(0, one, c, C); });
     return;
   }
+  if (rows == 2) return detail::multiply_two_rows(left, right, inner, lanes, adds, out, stride);
   detail::for_each_part<detail::tile_lanes>(lanes, [&](Index c, auto C) {
     constexpr Index most_rows = std::min<Index>(detail::tile_sums / C, 8);
     detail::for_each_part<most_rows>(rows, [&](Index r, auto R) { tile(r, R, c, C); });
   });
+}
+
+/// The same, with looks at `stop`, if there is one, where the factors are large: after some columns of tiles,
+/// which are taken one after the other anyway. Small products are for the caller to report. Incomplete if
+/// stopped.
+template <class Left, class Right>
+void multiply(Left left, Right right, Index rows, Index inner, Index lanes, double* out,
+              Index stride, bool adds, Stop* stop) {
+  constexpr Index work_between_looks = Index{1} << 24;  // multiply-adds, 0.5 to 8 ms
+  const Index work = rows * inner * lane_width;         // of a lane of columns
+  if (stop == nullptr || work * lanes <= work_between_looks) {
+    return multiply(left, right, rows, inner, lanes, out, stride, adds);
+  }
+  const Index tiles = std::max<Index>(work_between_looks / (work * detail::tile_lanes), 1);
+  const Index part = tiles * detail::tile_lanes;
+  for (Index c = 0; c < lanes && !stop->raised(); c += part) {
+    const Index count = std::min(part, lanes - c);
+    const Right columns{right.data + c * right.column, right.row, right.column};
+    multiply(left, columns, rows, inner, count, out + c * lane_width, stride, adds);
+    stop->after(work * count);
+  }
 }
 
 }  // namespace loopcore
