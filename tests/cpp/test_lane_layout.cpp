@@ -154,6 +154,36 @@ TEST_CASE_TEMPLATE("mirror completes a lower triangle, and writes to nothing bes
   }
 }
 
+TEST_CASE_TEMPLATE("a square is transposed, and nothing is written beside it", L, TasksInLanes,
+                   ColumnsInLanes) {
+  for (Index size = 0; size <= 2 * lane_width + 1; ++size) {
+    const Index stride = L::doubles(size);
+    std::vector<double> from(static_cast<std::size_t>(size * stride)), to(from.size() + 1, -7);
+    for (Index j = 0; j < size; ++j) {
+      for (Index k = 0; k < size; ++k) {
+        for (Index t = 0; t < L::tasks; ++t) {
+          L::entry(from.data() + j * stride, k, t) = number(100 * j + k, t);
+        }
+      }
+    }
+    L::transpose_square(from.data(), stride, size, to.data());
+    bool transposed = to.back() == -7;
+    for (Index j = 0; j < size; ++j) {
+      for (Index k = 0; k < size; ++k) {
+        for (Index t = 0; t < L::tasks; ++t) {
+          transposed =
+              transposed && L::entry(to.data() + j * stride, k, t) == number(100 * k + j, t);
+        }
+      }
+      for (Index k = size * L::tasks; k < stride; ++k) {  // the padding of columns
+        transposed = transposed && to[static_cast<std::size_t>(j * stride + k)] == 0;
+      }
+    }
+    CAPTURE(size);
+    CHECK(transposed);
+  }
+}
+
 TEST_CASE_TEMPLATE("collapse adds up what stands in a lane for one task", L, TasksInLanes,
                    ColumnsInLanes) {
   for (const Index size : sizes) {

@@ -54,7 +54,7 @@ class AttendVjp {
     score(keys, lanes);
     for (Index r = 0; r < count_; ++r) {
       const auto row = static_cast<std::size_t>(r);
-      hide(count_ + r, lanes, rows.visible[row], Lane::zero());
+      hide(r, lanes, rows.visible[row], Lane::zero());
       if (attention_ == Attention::softmax) {
         undo_softmax(r, lanes, rows.visible[row], rows.counted[row]);
       } else {
@@ -90,18 +90,17 @@ class AttendVjp {
 
   Index stride() const { return lanes_ * lane_width; }  // doubles, from row to row of weights
 
-  /// Of the rows at work: w_r is number r of their 2 count_ rows, s̄_r number count_ + r.
+  /// Of the rows at work: w_r is number r of their 2 count_ rows, s̄_r number count_ + r; before they are
+  /// known, w̄_r and s_r.
   double* at(Index r, Index j) {
     return weights_.data() + ((waiting_ + r) * lanes_ + j) * lane_width;
   }
   Lane weight(Index r, Index j) { return Lane::load(at(r, j)); }
   void put(Index r, Index j, Lane value) { value.store(at(r, j)); }
 
-  /// w_r ← s_rj = u_r·z_j,  s̄_r ← w̄_rj = ā_r·z_j
+  /// w̄_rj = ā_r·z_j,  s_rj = u_r·z_j: of one row, the time is that of reading the keys.
   void score(const Keys<L>& keys, Index lanes) {
-    const LaneFactor columns = keys.columns(0);
-    multiply(vectors_.left(waiting_ + count_), columns, count_, D_, lanes, at(0, 0), stride());
-    multiply(vectors_.left(waiting_), columns, count_, D_, lanes, at(count_, 0), stride());
+    multiply(vectors_.left(waiting_), keys.columns(0), 2 * count_, D_, lanes, at(0, 0), stride());
   }
 
   /// Row r beyond the first `count` keys ← `otherwise`
@@ -115,18 +114,19 @@ class AttendVjp {
   void undo_weights(Index r, Index lanes, Index visible) {
     const Lane zero = Lane::zero();
     const Index bar = count_ + r;
-    if (attention_ == Attention::relu) {
-      for (Index j = 0; j < lanes; ++j) {
-        const Lane s = weight(r, j);
-        put(bar, j, select(zero < s, weight(bar, j), zero));
+    if (attention_ == Attention::exp) hide(bar, lanes, visible, zero);  // or it might overflow
+    for (Index j = 0; j < lanes; ++j) {
+      const Lane w_bar = weight(r, j), s = weight(bar, j);
+      if (attention_ == Attention::relu) {
+        put(bar, j, select(zero < s, w_bar, zero));
         put(r, j, select(s < zero, zero, s));
-      }
-    } else if (attention_ == Attention::exp) {
-      hide(r, lanes, visible, zero);  // or what is hidden might overflow
-      for (Index j = 0; j < lanes; ++j) {
-        const Lane w = exp(weight(r, j));
-        put(bar, j, w * weight(bar, j));
+      } else if (attention_ == Attention::exp) {
+        const Lane w = exp(s);
+        put(bar, j, w * w_bar);
         put(r, j, w);
+      } else {
+        put(bar, j, w_bar);
+        put(r, j, s);
       }
     }
     hide(r, lanes, visible, zero);
@@ -136,24 +136,24 @@ class AttendVjp {
   void undo_softmax(Index r, Index lanes, Index visible, Index counted) {
     const Lane lowest = Lane::broadcast(-std::numeric_limits<double>::infinity());
     const Index bar = count_ + r;
-    hide(r, lanes, counted, lowest);
+    hide(bar, lanes, counted, lowest);
     // Not −Inf: from it, scores of −Inf are no distance away but NaN.
     Lane largest = Lane::broadcast(std::numeric_limits<double>::lowest());
-    for (Index j = 0; j < lanes; ++j) largest = max(largest, weight(r, j));
+    for (Index j = 0; j < lanes; ++j) largest = max(largest, weight(bar, j));
     largest = L::largest(largest);
     Lane total = Lane::zero();
     Lane mean = Lane::zero();
     for (Index j = 0; j < lanes; ++j) {
-      const Lane w = exp(weight(r, j) - largest);
+      const Lane w = exp(weight(bar, j) - largest);
       total = total + w;
-      mean = madd(w, weight(bar, j), mean);
-      put(r, j, w);
+      mean = madd(w, weight(r, j), mean);
+      put(bar, j, w);
     }
     const Lane scale = Lane::broadcast(1) / L::sum(total);
     mean = scale * L::sum(mean);
     for (Index j = 0; j < lanes; ++j) {
-      const Lane p = scale * weight(r, j);
-      put(bar, j, p * (weight(bar, j) - mean));
+      const Lane p = scale * weight(bar, j);
+      put(bar, j, p * (weight(r, j) - mean));
       put(r, j, p);
     }
     hide(r, lanes, visible, Lane::zero());

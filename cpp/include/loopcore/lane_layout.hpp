@@ -52,6 +52,15 @@ struct TasksInLanes {
     }
   }
 
+  /// to ← fromᵀ, (size, size), rows `stride` doubles apart
+  static void transpose_square(const double* from, Index stride, Index size, double* to) {
+    for (Index j = 0; j < size; ++j) {
+      for (Index k = 0; k < size; ++k) {
+        Lane::load(from + j * stride + k * lane_width).store(to + k * stride + j * lane_width);
+      }
+    }
+  }
+
   /// v_k ← the sum over what stands in lane k for one task
   static void collapse(const double* lanes, Index size, double* v) {
     std::copy_n(lanes, size * lane_width, v);
@@ -113,6 +122,25 @@ struct ColumnsInLanes {
       }
       for (Index j = begin; j < begin + rows; ++j) {
         for (Index k = begin; k < j; ++k) data[k * stride + j] = data[j * stride + k];
+      }
+    }
+  }
+
+  /// By blocks of a lane of rows and columns. One by one, the numbers of (21, 21) took a sixth of the reverse
+  /// pass of linear/all.
+  static void transpose_square(const double* from, Index stride, Index size, double* to) {
+    const double none[lane_width] = {};
+    for (Index j = 0; j < size; j += lane_width) {
+      for (Index k = 0; k < size; k += lane_width) {
+        const double* rows[lane_width];
+        for (Index r = 0; r < lane_width; ++r) {
+          rows[r] = j + r < size ? from + (j + r) * stride + k : none;
+        }
+        Lane columns[lane_width];
+        loopcore::transpose(rows, 0, lane_width, columns);
+        for (Index c = 0; c < std::min(lane_width, size - k); ++c) {
+          columns[c].store(to + (k + c) * stride + j);
+        }
       }
     }
   }

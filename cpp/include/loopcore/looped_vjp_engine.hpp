@@ -53,12 +53,8 @@ void put_step(const PromptRows<L>& prompts, Index loop, Index layer, Lane eta_ba
 
 /// to ← fromᵀ, (size, size)
 template <class L>
-void transpose(TaskMatrix<L>& from, Index size, TaskMatrix<L>& to) {
-  for (Index j = 0; j < size; ++j) {
-    for (Index k = 0; k < size; ++k) {
-      for (Index t = 0; t < L::tasks; ++t) L::entry(to.row(k), j, t) = L::entry(from.row(j), k, t);
-    }
-  }
+void transpose(const TaskMatrix<L>& from, Index size, TaskMatrix<L>& to) {
+  L::transpose_square(from.row(0), from.stride(), size, to.row(0));
 }
 
 /// total_jk ← total_jk + the sum of entry jk over the first `tasks` tasks, (size, size)
