@@ -90,6 +90,12 @@ void register_looped(py::module_& module) {
              "mask, normalizes_all, mean); see loopcore.LoopedTransformer.",
              py::arg("prompt"), py::arg("weights"), py::arg("words"), py::arg("steps"),
              py::arg("T"), py::arg("at"), py::arg("only_queries"), py::arg("num_threads"));
+  module.def(
+      "is_short", &is_short,
+      "is_short(n, D)\n--\n\n"
+      "Whether queries attend to the rows of a context of n tokens of width D, rather than to "
+      "its sums.",
+      py::arg("n"), py::arg("D"));
 }
 
 }  // namespace loopcore::python

@@ -78,6 +78,7 @@ def looped(
     only_queries: bool,
     num_threads: SupportsIndex | None,
 ) -> tuple[NDArray[np.floating], bool]: ...
+def is_short(n: int, D: int) -> bool: ...
 def pull_back(
     v_bar: ArrayLike,
     X: ArrayLike,

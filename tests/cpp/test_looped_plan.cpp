@@ -25,14 +25,16 @@ double work(Index n, Index D, Index T) {
 
 }  // namespace
 
-TEST_CASE("linear attention of queries forms S where it has enough rows") {
+TEST_CASE("linear attention of queries keeps the rows of a short context, and S of a long one") {
   for (const Mask mask : {Mask::context, Mask::all, Mask::causal}) {
     const Variant variant{.update = Update::query, .mask = mask};
-    CHECK(choose(variant, {.D = 20, .n = 40}) == LoopedPath::linear_query);
-    CHECK(choose(variant, {.D = 7, .n = 3, .heads = 1}) == LoopedPath::linear_query);
-    CHECK(choose(variant, {.D = 8, .n = 3, .heads = 1}) == LoopedPath::attention_rows);
-    CHECK(choose(variant, {.D = 15, .n = 3, .heads = 2}) == LoopedPath::linear_query);
-    CHECK(choose(variant, {.D = 16, .n = 3, .heads = 2}) == LoopedPath::attention_rows);
+    for (const Index heads : {1, 2}) {
+      CHECK(choose(variant, {.D = 21, .n = 0, .heads = heads}) == LoopedPath::linear_keys);
+      CHECK(choose(variant, {.D = 21, .n = 37, .heads = heads}) == LoopedPath::linear_keys);
+      CHECK(choose(variant, {.D = 21, .n = 38, .heads = heads}) == LoopedPath::linear_query);
+      CHECK(choose(variant, {.D = 2, .n = 9, .heads = heads}) == LoopedPath::linear_keys);
+      CHECK(choose(variant, {.D = 2, .n = 10, .heads = heads}) == LoopedPath::linear_query);
+    }
   }
 }
 
@@ -102,6 +104,12 @@ TEST_CASE("prompts share a lane where what a lane of them passes through fits th
   }
   CHECK(holds(LoopedPath::linear_query, {.D = 32, .n = 10000, .m = 256}));
   CHECK_FALSE(holds(LoopedPath::linear_query, {.D = 32, .n = 10000, .m = 257}));
+  const Index heads = 2;
+  CHECK(holds(LoopedPath::linear_keys, {.D = 32, .n = 63, .m = 4, .layers = 1, .heads = heads}));
+  CHECK_FALSE(
+      holds(LoopedPath::linear_keys, {.D = 32, .n = 63, .m = 5, .layers = 1, .heads = heads}));
+  CHECK_FALSE(
+      holds(LoopedPath::linear_keys, {.D = 32, .n = 64, .m = 4, .layers = 1, .heads = heads}));
   CHECK(holds(LoopedPath::attention_targets, {.n = 89, .layers = 1}));
   CHECK_FALSE(holds(LoopedPath::attention_targets, {.n = 90, .layers = 1}));
   CHECK(holds(LoopedPath::attention_targets, {.n = 63, .layers = 2}));

@@ -166,6 +166,18 @@ TEST_CASE("the gradient is that of differences, in both layouts") {
   }
 }
 
+TEST_CASE(
+    "the queries of a short context are undone by sums, or by scores where those are less work") {
+  for (const Mask mask : {Mask::context, Mask::all, Mask::causal}) {
+    const auto path = [&](Index n, Index D) {
+      return choose_looped_vjp_path(Case(Attention::linear, Update::query, mask, n, D).problem);
+    };
+    CHECK(path(30, 9) == LoopedPath::linear_query);
+    CHECK(path(9, 9) == LoopedPath::linear_query);
+    CHECK(path(3, 40) == LoopedPath::attention_rows);
+  }
+}
+
 TEST_CASE("sums over the keys have the gradient of the keys") {
   for (const Index D : {3, 9, 20}) {
     for (const Mask mask : {Mask::context, Mask::all, Mask::causal}) {

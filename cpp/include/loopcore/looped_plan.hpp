@@ -9,6 +9,7 @@
 #include "loopcore/lane_layout.hpp"
 #include "loopcore/linear_all.hpp"
 #include "loopcore/linear_causal.hpp"
+#include "loopcore/linear_keys.hpp"
 #include "loopcore/linear_query.hpp"
 #include "loopcore/linear_targets.hpp"
 #include "loopcore/looped_engine.hpp"
@@ -19,12 +20,19 @@ namespace loopcore {
 
 enum class LoopedPath {
   linear_query,       // S once, then D² a loop
+  linear_keys,        // 2 n D a loop, for queries of a short context
   linear_targets,     // likewise, D² a loop for all rows
   linear_all,         // S once, then D³ a loop for all rows
   linear_causal,      // running sums, n D² a loop
   attention_targets,  // scores once, then n² a loop
   attention_rows      // scores in each loop
 };
+
+/// Whether a context is so short that S may be ill-conditioned, and many loops on it lose digits that its
+/// rows keep. Of 37,000 random prompts with n from D on, at T = 60 … 600 with constant and with Chebyshev's
+/// steps, S had errors up to 350 times those of the literal loop where n < 1.5 D, 50 up to n = 1.5 D + 2, and
+/// 18 above this bound; the rows 2.
+inline bool is_short(Index n, Index D) { return 2 * n <= 3 * D + 12; }
 
 inline LoopedPath choose_looped_path(const LoopedProblem& problem) {
   const LoopedModel& model = problem.model;
@@ -47,7 +55,8 @@ inline LoopedPath choose_looped_path(const LoopedProblem& problem) {
                                              : LoopedPath::attention_rows;
   }
   if (!moves_all) {
-    return D * D < by_scores ? LoopedPath::linear_query : LoopedPath::attention_rows;
+    return is_short(problem.n, problem.model.D) ? LoopedPath::linear_keys
+                                                : LoopedPath::linear_query;
   }
   if (only_targets) {
     // With hardly more examples than features S is ill-conditioned, and many loops on it lose digits that the
@@ -70,6 +79,10 @@ inline bool holds_prompts(const LoopedProblem& problem, LoopedPath path) {
   if (D > most_width) return false;
   switch (path) {
     case LoopedPath::linear_query: return problem.m * D <= most_lanes;
+    case LoopedPath::linear_keys: {
+      const Index heads = problem.model.layers * problem.model.heads;
+      return (2 * heads * problem.n + problem.m) * D <= most_lanes;
+    }
     case LoopedPath::linear_targets: return true;
     case LoopedPath::linear_all: return D <= 12;  // four matrices in the first-level cache
     case LoopedPath::attention_targets: return problem.model.layers * rows * rows <= most_lanes;
@@ -81,6 +94,7 @@ template <class L>
 std::unique_ptr<LoopedEngine> make_looped_engine(const LoopedProblem& problem, LoopedPath path) {
   switch (path) {
     case LoopedPath::linear_query: return std::make_unique<LinearQuery<L>>(problem);
+    case LoopedPath::linear_keys: return std::make_unique<LinearKeys<L>>(problem);
     case LoopedPath::linear_targets: return std::make_unique<LinearTargets<L>>(problem);
     case LoopedPath::linear_all: return std::make_unique<LinearAll<L>>(problem);
     case LoopedPath::linear_causal: return std::make_unique<LinearCausal<L>>(problem);
@@ -110,6 +124,10 @@ inline double estimate_work(const LoopedProblem& problem) {
       static_cast<double>(problem.T) * static_cast<double>(model.layers * model.heads);
   switch (choose_looped_path(problem)) {
     case LoopedPath::linear_query: return rows * D * D + maps * moved * D * D;
+    case LoopedPath::linear_keys: {
+      const auto heads = static_cast<double>(model.layers * model.heads);
+      return heads * 2 * rows * D * D + maps * moved * 2 * rows * D;
+    }
     case LoopedPath::linear_targets: return rows * D * D + maps * 2 * D * D;
     case LoopedPath::linear_all: return 2 * rows * D * D + maps * 4 * D * D * D;
     case LoopedPath::linear_causal: return maps * rows * 4 * D * D;

@@ -16,6 +16,11 @@ inline LoopedPath choose_looped_vjp_path(const LoopedProblem& problem) {
   const LoopedPath path = choose_looped_path(problem);
   switch (path) {
     case LoopedPath::linear_query: return path;
+    case LoopedPath::linear_keys: {
+      // By S where that is less work than scores: a gradient has other errors than that of the states.
+      const Index scores = 2 * problem.model.heads * problem.rows();
+      return problem.model.D < scores ? LoopedPath::linear_query : LoopedPath::attention_rows;
+    }
     case LoopedPath::linear_targets: return LoopedPath::linear_all;
     case LoopedPath::linear_all: return path;
     default: return LoopedPath::attention_rows;
