@@ -12,6 +12,7 @@ import pytest
 
 import exact
 from families import KINDS, literal_arguments, name_of, random_model
+from literal_error import draw_orders, literal_error
 from loopcore import LoopedTransformer, reference
 
 pytestmark = exact.needs_extended_precision
@@ -21,29 +22,6 @@ WIDTHS = [2, 3, 5, 8, 9, 12, 17, 33]
 CONTEXTS = [0, 1, 2, 5, 7, 8, 9, 17, 40]
 GROUPS = 15
 PROMPTS = 16  # 45 kinds · 15 · 16 = 10,800
-
-
-def orders(rng, kind, D):
-    """Return three orders of the channels, (3, D); the y slot, where it matters, stays last."""
-    free = np.arange(D - 1 if kind["update"] == "targets" else D)
-    last = np.arange(len(free), D)
-    return [np.r_[order, last] for order in (free, rng.permutation(free), rng.permutation(free))]
-
-
-def literal_error(Z, T, arguments, error, some_orders):
-    """Return the largest error of the literal loop with its channels in some orders, (B,).
-
-    One order alone can be lucky: near a blow-up, errors of equal right differ by a hundred times.
-    """
-    rest = literal_arguments(arguments)
-    errors = []
-    for order in some_orders:
-        P, Q = (arguments[name][..., order, :][..., order] for name in "PQ")
-        if "skip" in rest:
-            rest["skip"] = arguments["skip"][order][:, order]
-        moved = reference.looped(Z[..., order], P, Q, T, **rest)
-        errors.append(error(moved[..., np.argsort(order)]))
-    return np.max(errors, 0)
 
 
 @pytest.mark.filterwarnings("ignore::loopcore.DivergenceWarning")
@@ -68,7 +46,8 @@ def test_error_is_that_of_the_literal_loop(rng, kind, dtype, request):
             def error(Z_T, want=want, size=size):
                 return np.abs(Z_T - want).max((-1, -2)) / size
 
-            literal = literal_error(Z, T, arguments, error, orders(rng, kind, D))
+            orders = draw_orders(rng, kind["update"], Z.shape[1:])
+            literal = literal_error(Z, T, arguments, error, orders)
             got = error(LoopedTransformer(**arguments)(Z, T))
             finite = (size < np.finfo(dtype).max) & np.isfinite(literal)
             ratio = (got / np.maximum(u, literal))[finite]

@@ -385,9 +385,11 @@ def test_newton_finds_its_first_inverse_at_every_size(rng, m0, size):
 @pytest.mark.parametrize("size", [1e-165, 1e-100, 1e100, 1e170])
 @pytest.mark.parametrize("eta", [None, "optimal"])
 def test_generate_with_the_papers_weights_is_run(rng, eta, size):
-    X, q0 = rng.normal(size=(3, 9, 2)) * size, rng.normal(size=2)
-    y = X @ [0.6, 0.8]
-    for scale in ("sum", "mean"):
-        model = models.gradient_descent(2, eta=eta, scale=scale)
-        want = loopcore.run(X, y, 2.0, 50, eta=eta, scale=scale, q0=q0)
-        np.testing.assert_array_equal(model.generate(X, y, 2.0, 50, q0), want)
+    q0 = rng.normal(size=2)
+    for n in (9, 12):  # so few that the context is kept as it is, and more
+        X = rng.normal(size=(3, n, 2)) * size
+        y = X @ [0.6, 0.8]
+        for scale in ("sum", "mean"):
+            model = models.gradient_descent(2, eta=eta, scale=scale)
+            want = loopcore.run(X, y, 2.0, 50, eta=eta, scale=scale, q0=q0)
+            close(model.generate(X, y, 2.0, 50, q0), want, 1e-12 if n == 9 else 0)

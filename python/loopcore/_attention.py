@@ -8,7 +8,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from loopcore._adaptive_steps import adaptive_eta
+from loopcore._adaptive_steps import adaptive_eta, shift_into_range
 from loopcore._arguments import (
     broadcast_leading,
     common_type,
@@ -22,8 +22,8 @@ from loopcore._layer_steps import Steps, first_loops
 from loopcore._looped import looped, warn_of_divergence
 from loopcore._looped_vjp import ModelGradient, vjp
 from loopcore._native import core
+from loopcore._paper import is_run
 from loopcore._prompts import Prompt, read_first_values, read_prompt, read_rows, read_targets
-from loopcore._tokens import Tokens
 
 Array = NDArray[Any]
 
@@ -164,9 +164,9 @@ class LoopedTransformer(Description):
         rows, T = read_prompt(Z, self.width), read_index(T, "T")
         broadcast_leading(("Z", rows.shape, 2), *self._step_shapes())
         threads = read_threads(num_threads)
-        prompt = Prompt.literal(rows)
-        steps = self._steps(prompt, T, num_threads=threads)
-        end, finite = looped(prompt, self._layers, steps, T, num_threads=threads)
+        if self.update == "query" and self._is_run(rows.shape[-2] - 1):
+            return self._run_prompt(rows, T, None, threads)
+        end, finite = self._loop(Prompt.literal(rows), T, num_threads=threads)
         if not finite:
             self._warn(end, 2, [(rows, 2)])
         return end
@@ -214,9 +214,9 @@ class LoopedTransformer(Description):
         rows, T = read_prompt(Z, self.width), read_index(T, "T")
         broadcast_leading(("Z", rows.shape, 2), *self._step_shapes())
         loops, threads = read_at(at, T), read_threads(num_threads)
-        prompt = Prompt.literal(rows)
-        steps = self._steps(prompt, T, num_threads=threads)
-        states, finite = looped(prompt, self._layers, steps, T, at=loops, num_threads=threads)
+        if self.update == "query" and self._is_run(rows.shape[-2] - 1):
+            return self._run_prompt(rows, T, loops, threads)
+        states, finite = self._loop(Prompt.literal(rows), T, at=loops, num_threads=threads)
         if not finite:
             self._warn(states, 3, [(rows, 2)])
         return states
@@ -290,15 +290,14 @@ class LoopedTransformer(Description):
         names = ("X", "y", "alpha", "q0")
         shapes = [(name, a.shape, axes) for name, (a, axes) in zip(names, inputs, strict=True)]
         broadcast_leading(*shapes, *self._step_shapes())
-        if self._has_papers_weights():
+        if self._is_run(context.shape[-2]):
             return self._run(context, targets, value, T, q0=start, num_threads=threads)
         with np.errstate(all="ignore"):
             context, start = (a.astype(dtype, copy=False) for a in (context, start))
             state = self._tokens.lift_state(start)[..., None, :]  # (..., 1, D − 1)
             rows = self._tokens.lift(context, context)  # (..., n, D − 1)
             prompt = Prompt(rows, targets, state, value[..., None])
-            steps = self._steps(prompt, T, num_threads=threads)
-            end, _ = looped(prompt, self._layers, steps, T, only_queries=True, num_threads=threads)
+            end, _ = self._loop(prompt, T, only_queries=True, num_threads=threads)
             v = self._tokens.read_state(end[..., 0, :]).astype(dtype)
         self._warn(v, 1, inputs)
         return v
@@ -376,14 +375,20 @@ class LoopedTransformer(Description):
         lead = broadcast_leading(*shapes, *self._step_shapes())
         core = queries.shape[-2:-1] if many else ()
         first = read_first_values(y0, (*lead, *core), many=many)
+        slots = first if many else first[..., None]  # (..., m)
         with np.errstate(all="ignore"):
-            context, queries = (a.astype(dtype, copy=False) for a in (context, queries))
+            queries = queries.astype(dtype, copy=False)
             queries = queries if many else queries[..., None, :]
-            slots = first if many else first[..., None]  # (..., m)
-            rows = self._tokens.lift(context, context)  # (..., n, D − 1)
-            lifted = self._tokens.lift(queries, context)  # (..., m, D − 1)
-            end = self._end_of_queries(Prompt(rows, targets, lifted, slots), T, threads)
-            predicted = self._tokens.read_prediction(end, context, targets, T).astype(dtype)
+            if self.update != "query" and self._is_run(context.shape[-2]):
+                theta = self._run(context, targets, 1.0, T, num_threads=threads)  # (..., d)
+                predicted = (queries @ theta[..., None])[..., 0] - slots
+            else:
+                context = context.astype(dtype, copy=False)
+                rows = self._tokens.lift(context, context)  # (..., n, D − 1)
+                lifted = self._tokens.lift(queries, context)  # (..., m, D − 1)
+                end = self._end_of_queries(Prompt(rows, targets, lifted, slots), T, threads)
+                predicted = self._tokens.read_prediction(end, context, targets, T)
+            predicted = predicted.astype(dtype, copy=False)
         result = predicted if many else predicted[..., 0]
         self._warn(result, len(core), [*inputs, (first, len(core))])
         return result
@@ -461,8 +466,7 @@ class LoopedTransformer(Description):
             # Queries never see each other, so that the D unit rows become the rows of A.
             unit = np.eye(D, dtype=rows.dtype)
             prompt = Prompt(rows, targets, unit[:, :-1], unit[:, -1])
-            steps = self._steps(prompt, T, num_threads=threads)
-            A, _ = looped(prompt, self._layers, steps, T, only_queries=True, num_threads=threads)
+            A, _ = self._loop(prompt, T, only_queries=True, num_threads=threads)
             A = A.astype(dtype)
         self._warn(A, 2, inputs)
         return A
@@ -527,37 +531,61 @@ class LoopedTransformer(Description):
         """
         return vjp(self, Z, T, num_threads=num_threads, shapes=self._shapes)
 
-    # ---- the paper's weights ---------------------------------------------------------------------
+    # ---- loops -----------------------------------------------------------------------------------
 
-    def _has_papers_weights(self) -> bool:
-        """Return whether a loop is the paper's, which `loopcore.run` computes faster."""
-        D = self.width
-        return (
-            (self.attention, self.update, self.mask) == ("linear", "query", "context")
-            and self.P.shape[:2] == (1, 1)
-            and type(self._tokens) is Tokens
-            and np.array_equal(self.P[0, 0], np.diag(np.append(np.ones(D - 1), 0.0)))
-            and np.array_equal(self.Q[0, 0], np.eye(D))
-            and np.array_equal(self.skip, np.eye(D))
-        )
+    def _loop(
+        self, prompt: Prompt, T: int, *, axes: int = 0, num_threads: int | None, **options: Any
+    ) -> tuple[Array, bool]:
+        """Return what `looped` does with this model's steps, which lack `axes` leading axes.
+
+        Where the steps adapt, a prompt and its inverse square, the step, can be scaled by a power
+        of two, which all that linear attention makes of it follows: so are prompts whose squares
+        would leave the range.
+        """
+        shift = None
+        if self._roots is not None:
+            shift = shift_into_range(prompt, self._keys(prompt), self._roots)  # (...)
+        if shift is not None:
+            prompt = prompt.shifted(shift)
+        steps = self._steps(prompt, T, axes=axes, num_threads=num_threads)
+        rows, finite = looped(prompt, self._layers, steps, T, num_threads=num_threads, **options)
+        if shift is None:
+            return rows, finite
+        with np.errstate(over="ignore"):
+            rows = np.ldexp(rows, -np.expand_dims(shift, tuple(range(shift.ndim - rows.ndim, 0))))
+        return rows, bool(np.isfinite(rows).all())
+
+    def _is_run(self, n: int) -> bool:
+        return is_run(self._layers, self._tokens, n)
 
     def _run(
         self,
         X: Array,
         y: Array,
-        alpha: Array,
+        alpha: ArrayLike,
         T: int,
         *,
-        q0: Array,
-        num_threads: int | None,
+        at: Array | None = None,
+        **options: Any,
     ) -> Array:
-        """Return v(T) of `loopcore.run`, (..., d), with the steps of this model."""
+        """Return v(T) of `loopcore.run`, (..., d), or v at those loops, with this model's steps."""
         steps: dict[str, Any] = {"eta": self.eta, "scale": self.scale}
         if self.schedule is not None:
             steps |= {"schedule": first_loops(self.schedule, T)[..., 0]}
         elif isinstance(self.eta, np.ndarray):
             steps["eta"] = self.eta[..., 0]
-        return np.asarray(core.run(X, y, alpha, T, q0=q0, num_threads=num_threads, **steps))
+        if at is None:
+            return np.asarray(core.run(X, y, alpha, T, **steps, **options))
+        return np.asarray(core.trajectory(X, y, alpha, T, at=at, **steps, **options))
+
+    def _run_prompt(self, Z: Array, T: int, at: Array | None, num_threads: int | None) -> Array:
+        """Return Z(T), or Z at those loops, where q = −v."""
+        X, y, q0, alpha = Z[..., :-1, :-1], Z[..., :-1, -1], Z[..., -1, :-1], Z[..., -1, -1]
+        v = self._run(X, y, alpha, T, at=at, q0=q0, num_threads=num_threads)
+        end = np.empty((*v.shape[:-1], *Z.shape[-2:]), Z.dtype)
+        end[...] = Z if at is None else Z[..., None, :, :]
+        end[..., -1, :-1] = -v
+        return end
 
     # ---- arguments -------------------------------------------------------------------------------
 
@@ -582,25 +610,25 @@ class LoopedTransformer(Description):
             eta = np.expand_dims(self.eta, tuple(range(-1 - axes, -1)))
             return Steps(eta, None, self.scale)
         assert self._roots is not None
-        keys = prompt.context() if self.mask == "context" else prompt.rows()
-        eta = adaptive_eta(keys, self._roots, optimal=self.eta is not None, num_threads=num_threads)
+        keys, optimal = self._keys(prompt), self.eta is not None
+        eta = adaptive_eta(keys, self._roots, optimal=optimal, num_threads=num_threads)
         # 1/λ_max(S/n), multiplied by 1/n, is 1/λ_max(S).
         return Steps(eta, None, "sum" if prompt.n else self.scale)
+
+    def _keys(self, prompt: Prompt) -> Array:
+        """Return the rows that adaptive steps take as attended to, (..., k, D)."""
+        return prompt.context() if self.mask == "context" else prompt.rows()
 
     def _end_of_queries(self, prompt: Prompt, T: int, num_threads: int | None) -> Array:
         """Return the query rows after T loops, (..., m, D)."""
         if self._layers.queries_stand_together:
-            steps = self._steps(prompt, T, num_threads=num_threads)
-            end, _ = looped(
-                prompt, self._layers, steps, T, only_queries=True, num_threads=num_threads
-            )
+            end, _ = self._loop(prompt, T, only_queries=True, num_threads=num_threads)
             return end
         X, y, queries, slots = prompt
         alone = Prompt(
             X[..., None, :, :], y[..., None, :], queries[..., None, :], slots[..., None]
         )  # a prompt a query, (..., m)
-        steps = self._steps(alone, T, axes=1, num_threads=num_threads)
-        end, _ = looped(alone, self._layers, steps, T, only_queries=True, num_threads=num_threads)
+        end, _ = self._loop(alone, T, axes=1, only_queries=True, num_threads=num_threads)
         return end[..., 0, :]
 
     def _warn(self, result: Array, core_axes: int, inputs: list[tuple[Array, int]]) -> None:

@@ -84,6 +84,16 @@ class Prompt(NamedTuple):
         """The number of context rows."""
         return int(self.X.shape[-2])
 
+    def shifted(self, k: NDArray[np.intp]) -> Prompt:
+        """Return the parts of 2ᵏ Z, k (...)."""
+        axes = (2, 1, 2, 1)
+        return Prompt(
+            *(
+                np.ldexp(part, np.expand_dims(k, tuple(range(-count, 0))))
+                for part, count in zip(self, axes, strict=True)
+            )
+        )
+
     def context(self) -> Array:
         """Return the context rows, (..., n, D)."""
         return _side_by_side(self.X, self.y)
