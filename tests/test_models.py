@@ -393,3 +393,137 @@ def test_generate_with_the_papers_weights_is_run(rng, eta, size):
             model = models.gradient_descent(2, eta=eta, scale=scale)
             want = loopcore.run(X, y, 2.0, 50, eta=eta, scale=scale, q0=q0)
             close(model.generate(X, y, 2.0, 50, q0), want, 1e-12 if n == 9 else 0)
+
+
+def at_every_size(test):
+    """Give a test prompts X, y with many and few examples, and a factor (3,) for each prompt."""
+    for name, values in {
+        "size": [2.0**-700, 2.0**-520, 2.0**-300, 2.0**300, 2.0**510, 2.0**650],
+        "eta": [None, "optimal"],
+        "n": [5, 30],
+    }.items():
+        test = pytest.mark.parametrize(name, values)(test)
+    return test
+
+
+def noisy(rng, n):
+    X = rng.normal(size=(3, n, 4))
+    return X, X @ rng.normal(size=4) + 0.1 * rng.normal(size=(3, n))
+
+
+@at_every_size
+@pytest.mark.parametrize("update", ["targets", "all"])
+def test_predictions_with_adaptive_steps_at_every_size(rng, update, size, eta, n):
+    """X and y in another unit leave θ as it is; of the prompts one keeps its unit."""
+    (X, y), x = noisy(rng, n), rng.normal(size=(3, 2, 4))
+    sizes = np.array([size, 1, size])
+    X_, y_ = X * sizes[:, None, None], y * sizes[:, None]
+    for gamma in (np.eye(4), np.diag([1.0, 2.0, 3.0, 4.0])):
+        model = models.preconditioned(gamma, eta=eta, update=update)
+        close(model.predict(X_, y_, x, 20), model.predict(X, y, x, 20), 1e-10)
+        slots = rng.normal(size=(3, 2))
+        got = model.predict(X * size, y * size, x * size, 20, slots * size)
+        close(got, model.predict(X, y, x, 20, slots) * size, 1e-10)
+        Z = np.concatenate([X, y[..., None]], -1)
+        for index, result in enumerate(model(Z * sizes[:, None, None], 20)):
+            close(result, model(Z, 20)[index] * sizes[index], 1e-10)
+        states = model.trajectory(Z * sizes[:, None, None], 20, [0, 3, 20])
+        for index, result in enumerate(states):
+            close(result, model.trajectory(Z, 20, [0, 3, 20])[index] * sizes[index], 1e-10)
+
+
+@at_every_size
+def test_generation_with_adaptive_steps_at_every_size(rng, size, eta, n):
+    (X, y), q0 = noisy(rng, n), rng.normal(size=4)
+    sizes = np.array([size, 1, size])
+    X_, y_ = X * sizes[:, None, None], y * sizes[:, None]
+    for model in (
+        models.gradient_descent(4, eta=eta),
+        models.preconditioned(np.diag([1.0, 2.0, 3.0, 4.0]), eta=eta),
+        models.momentum(0.5, 4, eta=eta),
+    ):
+        close(model.generate(X_, y_, 1.5, 20, q0), model.generate(X, y, 1.5, 20, q0), 1e-10)
+
+
+@pytest.mark.parametrize("size", [2.0**-520, 2.0**510])
+def test_adaptive_steps_where_only_inputs_are_out_of_range(rng, size):
+    X, y, x = rng.normal(size=(9, 4)), rng.normal(size=9), rng.normal(size=4)
+    for update in ("targets", "all"):
+        model = models.preconditioned(np.eye(4), update=update)
+        close(model.predict(X * size, y, x * size, 20), model.predict(X, y, x, 20), 1e-10)
+
+
+def test_adaptive_steps_of_zero_prompts_are_zero():
+    for update in ("query", "targets", "all"):
+        for eta in (None, "optimal"):
+            model = models.preconditioned(np.eye(2), eta=eta, update=update)
+            Z = np.zeros((3, 9, 3))
+            Z[1, 0, 0], Z[2] = 1e-200, 1e200
+            Z[:, -1] = [1.0, 2.0, 3.0]
+            moved = model(Z, 5)
+            assert np.isfinite(moved).all()
+            np.testing.assert_array_equal(moved[0], Z[0])
+
+
+# The paper's weights ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("eta", [None, "optimal", 0.02, [[0.02], [0.01], [0.03]]])
+def test_prompts_with_the_papers_weights_are_run(rng, eta, dtype):
+    Z = rng.normal(size=(3, 31, 5)).astype(dtype)
+    X, y, q0, alpha = Z[:, :-1, :-1], Z[:, :-1, -1], Z[:, -1, :-1], Z[:, -1, -1]
+    model = models.gradient_descent(4, eta=eta)
+    steps = {"eta": np.asarray(eta)[..., 0] if isinstance(eta, list) else eta, "q0": q0}
+    end, at = Z.copy(), [0, 2, 7]
+    end[:, -1, :-1] = -loopcore.run(X, y, alpha, 7, **steps)
+    np.testing.assert_array_equal(model(Z, 7), end)
+    states = model.trajectory(Z, 7, at)
+    assert states.shape == (3, 3, 31, 5)
+    assert states.dtype == dtype
+    want = np.repeat(Z[:, None], 3, 1)
+    want[:, :, -1, :-1] = -loopcore.trajectory(X, y, alpha, 7, at=at, **steps)
+    np.testing.assert_array_equal(states, want)
+    np.testing.assert_array_equal(model(Z, 0), Z)
+
+
+def test_predictions_with_the_papers_weights_are_run(rng):
+    X, y, xs = rng.normal(size=(3, 30, 4)), rng.normal(size=(3, 30)), rng.normal(size=(3, 2, 4))
+    y0, steps = rng.normal(size=(5, 3, 2)), rng.uniform(0.01, 0.02, (3, 9, 1))
+    for update in ("targets", "all"):
+        model = models.gradient_descent(4, update=update, schedule=steps)
+        theta = loopcore.run(X, y, 1.0, 7, schedule=steps[..., :7, 0])
+        want = (xs @ theta[..., None])[..., 0]
+        close(model.predict(X, y, xs, 7), want, 1e-15)
+        close(model.predict(X, y, xs, 7, y0), want - y0, 1e-15)
+        close(model.predict(X, y, xs[0, 0], 7), (xs[0, 0] @ theta[..., None])[..., 0], 1e-15)
+        close(model.predict(X, y, xs, 0, y0), -y0, 0)
+        Z = np.concatenate([np.concatenate([X, y[..., None]], -1), np.zeros((3, 1, 5))], 1)
+        Z[:, -1, :-1] = xs[:, 0]
+        close(-model(Z, 7)[:, -1, -1], want[:, 0])
+
+
+@pytest.mark.parametrize("update", ["query", "targets"])
+def test_divergence_is_said_once_where_run_makes_the_loops(rng, update):
+    X, y, eta = (
+        rng.normal(size=(2, 3, 30, 2)),
+        rng.normal(size=(2, 3, 30)),
+        np.full((2, 3, 1), 1e-3),
+    )
+    eta[0, 2] = eta[1, 1] = 1e30
+    model = models.gradient_descent(2, update=update, eta=eta)
+    Z = np.concatenate([X, y[..., None]], -1)
+    calls = [lambda: model(Z, 40), lambda: model.trajectory(Z, 40)]
+    if update == "query":
+        calls.append(lambda: model.generate(X, y, 1.0, 40))
+    else:
+        calls.append(lambda: model.predict(X, y, X[..., :2, :], 40))
+    for call in calls:
+        with pytest.warns(
+            loopcore.DivergenceWarning, match=r"^2 of 6 .* at index \(0, 2\): use a smaller step"
+        ) as caught:
+            result = call()
+        assert len(caught) == 1
+        assert caught[0].filename == __file__
+        finite = np.isfinite(result).reshape(2, 3, -1).all(-1)
+        assert finite.tolist() == [[True, True, False], [True, False, True]]
