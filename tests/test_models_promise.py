@@ -15,6 +15,7 @@ import exact
 import loopcore
 from literal_error import draw_orders, literal_error
 from loopcore import models, reference
+from loopcore._prompts import Prompt
 
 pytestmark = exact.needs_extended_precision
 
@@ -64,7 +65,10 @@ MODELS = {
     "newton gram": lambda rng, n, d, T: models.newton(d, m0="gram"),
     **{
         f"kernel {name}": lambda rng, n, d, T, name=name: models.kernel(
-            name, d, eta=0.5 / (n + d), temperature=d, bandwidth=2.0
+            name,
+            d,
+            eta=0.5 / (n + d),
+            **({"bandwidth": 2.0} if name == "rbf" else {"temperature": d}),
         )
         for name in ("linear", "exp", "relu", "softmax", "rbf")
     },
@@ -105,8 +109,9 @@ def literal_prompt(model, X, y, queries, slots):
     return np.concatenate([rows, np.concatenate([y, slots], 1)[..., None]], -1)
 
 
-def literal_arguments(model, Z, T):
+def literal_arguments(model, Z, n, T):
     """Return what `reference.looped` takes, with the steps that the model takes for Z."""
+    prompt = Prompt(Z[:, :n, :-1], Z[:, :n, -1], Z[:, n:, :-1], Z[:, n:, -1])
     steps = model._steps(prompt, T)
     given = {"schedule": steps.schedule} if steps.eta is None else {"eta": steps.eta}
     names = ("P", "Q", "skip", "attention", "update", "mask", "normalize")
@@ -124,7 +129,7 @@ def test_error_is_that_of_the_literal_loop(rng, name, dtype, request):
         model, T, X, y, queries, slots = draw(rng, name, dtype)
         n = X.shape[1]
         Z = literal_prompt(model, X, y, queries, slots)
-        arguments = literal_arguments(model, Z, T)
+        arguments = literal_arguments(model, Z, n, T)
         generates = model.update == "query"
         arguments["queries"] = 1 if generates else QUERIES
 

@@ -38,13 +38,17 @@ TEST_CASE("linear attention of queries keeps the rows of a short context, and S 
   }
 }
 
-TEST_CASE("linear attention of all rows works in the space of S where n is large enough") {
+TEST_CASE("linear attention of all rows works in the space of S where the context is long") {
+  const Sizes few{.D = 10, .n = 15, .m = 10, .heads = 1};
+  const Sizes many{.D = 10, .n = 15, .m = 11, .heads = 1};
+  CHECK(choose({}, few) == LoopedPath::attention_rows);
+  CHECK(choose({}, many) == LoopedPath::linear_all);
   for (const Mask mask : {Mask::context, Mask::all}) {
     CHECK(choose({.mask = mask}, {.D = 21, .n = 40}) == LoopedPath::linear_all);
-    CHECK(choose({.mask = mask}, {.D = 10, .n = 10, .heads = 1}) == LoopedPath::linear_all);
-    CHECK(choose({.mask = mask}, {.D = 10, .n = 9, .heads = 1}) == LoopedPath::attention_rows);
-    CHECK(choose({.mask = mask}, {.D = 10, .n = 8, .heads = 2}) == LoopedPath::linear_all);
-    CHECK(choose({.mask = mask}, {.D = 10, .n = 7, .heads = 2}) == LoopedPath::attention_rows);
+    CHECK(choose({.mask = mask}, {.D = 10, .n = 22, .heads = 1}) == LoopedPath::linear_all);
+    CHECK(choose({.mask = mask}, {.D = 10, .n = 21, .heads = 1}) == LoopedPath::attention_rows);
+    CHECK(choose({.mask = mask}, {.D = 10, .n = 20, .heads = 2}) == LoopedPath::linear_all);
+    CHECK(choose({.mask = mask}, {.D = 10, .n = 19, .heads = 2}) == LoopedPath::attention_rows);
     CHECK(choose({.mask = mask}, {.D = 33, .n = 1}) == LoopedPath::attention_rows);
   }
 }

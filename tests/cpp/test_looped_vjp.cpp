@@ -166,15 +166,19 @@ TEST_CASE("the gradient is that of differences, in both layouts") {
   }
 }
 
-TEST_CASE(
-    "the queries of a short context are undone by sums, or by scores where those are less work") {
+TEST_CASE("a short context is undone by sums too, unless scores are less work") {
   for (const Mask mask : {Mask::context, Mask::all, Mask::causal}) {
-    const auto path = [&](Index n, Index D) {
-      return choose_looped_vjp_path(Case(Attention::linear, Update::query, mask, n, D).problem);
+    const auto path = [&](Update update, Index n, Index D) {
+      return choose_looped_vjp_path(Case(Attention::linear, update, mask, n, D).problem);
     };
-    CHECK(path(30, 9) == LoopedPath::linear_query);
-    CHECK(path(9, 9) == LoopedPath::linear_query);
-    CHECK(path(3, 40) == LoopedPath::attention_rows);
+    CHECK(path(Update::query, 30, 9) == LoopedPath::linear_query);
+    CHECK(path(Update::query, 9, 9) == LoopedPath::linear_query);
+    CHECK(path(Update::query, 3, 40) == LoopedPath::attention_rows);
+    const LoopedPath sums =
+        mask == Mask::causal ? LoopedPath::attention_rows : LoopedPath::linear_all;
+    CHECK(path(Update::all, 30, 9) == sums);
+    CHECK(path(Update::all, 9, 9) == sums);
+    CHECK(path(Update::all, 3, 40) == LoopedPath::attention_rows);
   }
 }
 

@@ -34,6 +34,14 @@ enum class LoopedPath {
 /// 18 above this bound; the rows 2.
 inline bool is_short(Index n, Index D) { return 2 * n <= 3 * D + 12; }
 
+/// How much more work a loop of linear attention of all rows is with scores than with S.
+inline double work_of_scores(const LoopedProblem& problem) {
+  const auto rows = static_cast<double>(problem.rows());
+  const auto D = static_cast<double>(problem.model.D);
+  const auto heads = static_cast<double>(problem.model.heads);
+  return rows * heads * 2 * (rows * D + D * D) / ((2.5 + 2 * heads) * D * D * D);
+}
+
 inline LoopedPath choose_looped_path(const LoopedProblem& problem) {
   const LoopedModel& model = problem.model;
   const auto rows = static_cast<double>(problem.rows());
@@ -64,8 +72,10 @@ inline LoopedPath choose_looped_path(const LoopedProblem& problem) {
     const bool is_wide = static_cast<double>(problem.n) <= 2 * D && rows * rows <= 8 * D * D;
     return is_wide ? LoopedPath::attention_targets : LoopedPath::linear_targets;
   }
-  const bool is_cheaper = (2.5 + 2 * heads) * D * D * D < rows * (by_scores + 2 * heads * D * D);
-  return is_cheaper ? LoopedPath::linear_all : LoopedPath::attention_rows;
+  // Newton's iteration corrects its own errors where it sees its rows: with κ = 60 its predictions were good to
+  // u so, and to 73 u from sums that went through the same loops. Not where many queries make that dear.
+  const double most = is_short(problem.n, model.D) ? 4 : 1;
+  return work_of_scores(problem) <= most ? LoopedPath::attention_rows : LoopedPath::linear_all;
 }
 
 /// Whether a lane holds as many prompts as it has elements, and not many numbers of one: where the numbers

@@ -11,18 +11,22 @@
 
 namespace loopcore {
 
-/// linear_query, linear_all, or attention_rows, which undoes all others too.
+/// linear_query, linear_all, or attention_rows, which undoes all others too. By sums wherever those are less
+/// work, of a short context too: a gradient has other errors than those of the states.
 inline LoopedPath choose_looped_vjp_path(const LoopedProblem& problem) {
-  const LoopedPath path = choose_looped_path(problem);
-  switch (path) {
-    case LoopedPath::linear_query: return path;
-    case LoopedPath::linear_keys: {
-      // By S where that is less work than scores: a gradient has other errors than that of the states.
-      const Index scores = 2 * problem.model.heads * problem.rows();
-      return problem.model.D < scores ? LoopedPath::linear_query : LoopedPath::attention_rows;
+  const LoopedModel& model = problem.model;
+  switch (choose_looped_path(problem)) {
+    case LoopedPath::linear_query: return LoopedPath::linear_query;
+    case LoopedPath::linear_keys:
+      return model.D < 2 * model.heads * problem.rows() ? LoopedPath::linear_query
+                                                        : LoopedPath::attention_rows;
+    case LoopedPath::linear_targets:
+    case LoopedPath::linear_all: return LoopedPath::linear_all;
+    case LoopedPath::attention_rows: {
+      const bool has_sums = model.attention == Attention::linear && model.mask != Mask::causal;
+      return has_sums && work_of_scores(problem) > 1 ? LoopedPath::linear_all
+                                                     : LoopedPath::attention_rows;
     }
-    case LoopedPath::linear_targets: return LoopedPath::linear_all;
-    case LoopedPath::linear_all: return path;
     default: return LoopedPath::attention_rows;
   }
 }
