@@ -1,6 +1,8 @@
 // Rows: where looped prompts, and their adjoints, are written.
 #pragma once
 
+#include <atomic>
+
 #include "loopcore/prompt_rows.hpp"
 
 namespace loopcore::python {
@@ -21,13 +23,13 @@ class Rows final : public RowSink {
   void begin(Index prompt) { prompt_ = prompt; }
 
   /// Whether all that came was finite.
-  bool finite() const { return finite_; }
+  bool finite() const { return finite_.load(std::memory_order_relaxed); }
 
   void put(Index prompt, Index k, Index row, const double* token) override {
     const Index at = (((prompt_ + prompt) * readouts_ + k) * rows_ + row - first_) * D_;
     const bool all_finite = float32_ ? copy(token, reinterpret_cast<float*>(data_) + at)
                                      : copy(token, reinterpret_cast<double*>(data_) + at);
-    finite_ = finite_ && all_finite;
+    if (!all_finite) finite_.store(false, std::memory_order_relaxed);
   }
 
  private:
@@ -49,7 +51,7 @@ class Rows final : public RowSink {
   Index first_;
   Index D_;
   Index prompt_ = 0;
-  bool finite_ = true;
+  std::atomic<bool> finite_ = true;
 };
 
 }  // namespace loopcore::python

@@ -30,35 +30,54 @@ class LoopedRun : public LoopedCall {
     void* const data = result.mutable_data();
     std::atomic<bool> finite = true;
     StopFlag flag{.poll = &interrupted};
-    const Index unit = prompts_at_once(problem);
-    const Index units = (batch.size() + unit - 1) / unit;
+    const Shares shares = share(wanted_threads);
+    const Index unit = shares.unit;
+    const Team team(shares.threads_a_task);
     const auto make_worker = [&](int) {
       auto sink = std::make_unique<Rows>(data, float32(), readouts, rows, problem.first_wanted(),
                                          problem.model.D);
-      return [this, &finite, unit, engine = make_looped_engine(problem), sink = std::move(sink),
-              prompts = std::vector<Prompt>(), index = Axes()](Index number, Stop& stop) mutable {
-        const Index first = number * unit;
-        prompts.clear();
-        for (Index t = first; t < std::min(first + unit, batch.size()); ++t) {
-          batch.unravel(t, index);
-          prompts.push_back(prompt_at(index));
-        }
-        sink->begin(first);
-        run_unit(*engine, prompts, *sink, stop);
-        if (!sink->finite()) finite = false;
-      };
+      return
+          [this, &finite, unit, engine = make_looped_engine(problem, team), sink = std::move(sink),
+           prompts = std::vector<Prompt>(), index = Axes()](Index number, Stop& stop) mutable {
+            const Index first = number * unit;
+            prompts.clear();
+            for (Index t = first; t < std::min(first + unit, batch.size()); ++t) {
+              batch.unravel(t, index);
+              prompts.push_back(prompt_at(index));
+            }
+            sink->begin(first);
+            run_unit(*engine, prompts, *sink, stop);
+            if (!sink->finite()) finite = false;
+          };
     };
     {
       const WithoutGil no_gil;
-      const double work = estimate_work(problem) * static_cast<double>(unit);
-      const int threads = useful_threads(wanted_threads, units, work);
-      if (result.size() > 0) for_each_task(units, threads, flag, make_worker);
+      if (result.size() > 0) for_each_task(shares.units, shares.threads, flag, make_worker);
     }
     if (flag.raised) throw py::error_already_set();
     return py::make_tuple(result, finite.load());
   }
 
  private:
+  /// Units over the threads, or a team on each: a team where it clearly takes less time.
+  Shares share(int wanted) const {
+    Shares shares;
+    shares.unit = prompts_at_once(problem);
+    shares.units = (batch.size() + shares.unit - 1) / shares.unit;
+    const auto prompts = static_cast<double>(shares.unit);
+    const double work = estimate_work(problem) * prompts;
+    shares.threads = useful_threads(wanted, shares.units, work);
+    const Index turns = (shares.units + shares.threads - 1) / shares.threads;
+    const double apart = static_cast<double>(turns) * work;
+    const double together =
+        static_cast<double>(shares.units) * estimate_work(problem, wanted) * prompts;
+    if (together < 0.8 * apart) {
+      shares.threads = 1;
+      shares.threads_a_task = wanted;
+    }
+    return shares;
+  }
+
   void run_unit(LoopedEngine& engine, std::span<const Prompt> prompts, RowSink& sink, Stop& stop) {
     engine.open(prompts, stop);
     Index t = 0;

@@ -137,7 +137,8 @@ class LoopedTransformer(Description):
         T : int
             Loops, at least 0.
         num_threads : int, optional
-            Threads over the prompts; OMP_NUM_THREADS or all cores by default.
+            Threads over the prompts, or over the parts of a few large ones; OMP_NUM_THREADS or all
+            cores by default.
 
         Returns
         -------

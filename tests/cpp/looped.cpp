@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <stdexcept>
 
 #include "allocations.hpp"
 
@@ -374,6 +375,14 @@ void check_against_literal(Layouts layouts, std::span<const Variant> variants) {
   }
 }
 
+void check_large(Layouts layouts, std::span<const Variant> variants, const Sizes& sizes) {
+  unsigned seed = 0;
+  for (Variant variant : variants) {
+    variant.has_skip = seed % 2 == 0;
+    check(layouts, variant, sizes, seed++);
+  }
+}
+
 void check_company(Layouts layouts, std::span<const Variant> variants) {
   for (Variant variant : variants) {
     variant.has_skip = true;
@@ -510,6 +519,66 @@ void check_allocations(Layouts layouts, std::span<const Variant> variants) {
       engine->write(2, keep, stop);
       CHECK(allocations() == before);
     });
+  }
+}
+
+namespace {
+
+/// Fails in the middle.
+class Full : public RowSink {
+ public:
+  explicit Full(Index row) : row_(row) {}
+
+  void put(Index, Index, Index row, const double*) override {
+    if (row == row_) throw std::length_error("no room");
+  }
+
+ private:
+  Index row_;
+};
+
+void check_shared(MakeTeamEngine make, const LoopedCase& looped, const Tokens<double>& expected,
+                  int threads) {
+  const LoopedProblem& problem = looped.problem;
+  const auto engine = make(problem, Team(threads));
+  const loopcore::Prompt prompt = looped.prompt(0, Storage::float32);
+  CHECK(have_same_bits(run_one(*engine, problem, prompt), expected));
+  Keep keep(problem, 1);
+  Full full(problem.n / 2);
+  StopFlag flag;
+  Stop stop(flag, true);
+  const long before = allocations();
+  engine->open({&prompt, 1}, stop);
+  engine->advance(0, problem.T, stop);
+  engine->write(2, keep, stop);
+  CHECK(allocations() == before);
+  if (!problem.only_queries) CHECK_THROWS_AS(engine->write(2, full, stop), std::length_error);
+  flag.raised = false;  // by the exception
+  CHECK(have_same_bits(run_one(*engine, problem, prompt), expected));
+  flag.raised = true;
+  engine->open({&prompt, 1}, stop);
+  engine->advance(0, problem.T, stop);
+  engine->write(2, keep, stop);
+  CHECK(stop.raised());
+}
+
+}  // namespace
+
+void check_team(TeamLayouts layouts, std::span<const Variant> variants, const Sizes& sizes) {
+  for (Variant variant : variants) {
+    variant.has_skip = true;
+    for (const bool only_queries : {false, true}) {
+      variant.only_queries = only_queries;
+      const LoopedCase looped(variant, sizes);
+      for (const MakeTeamEngine make : {layouts.tasks, layouts.columns}) {
+        CAPTURE(static_cast<int>(variant.attention));
+        CAPTURE(static_cast<int>(variant.update));
+        CAPTURE(make == layouts.tasks);
+        const auto alone = make(looped.problem, Team(1));
+        const Tokens<double> expected = run_one(*alone, looped.problem, looped.prompt(0));
+        for (const int threads : {2, 3, 8}) check_shared(make, looped, expected, threads);
+      }
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 // general family have in common.
 #pragma once
 
+#include <loopcore/batch.hpp>
 #include <loopcore/lane_layout.hpp>
 #include <loopcore/looped_engine.hpp>
 #include <loopcore/looped_model.hpp>
@@ -106,12 +107,31 @@ constexpr Layouts layouts() {
           }};
 }
 
+/// Likewise for a team, where one can share the work on a prompt.
+using MakeTeamEngine = std::unique_ptr<LoopedEngine> (*)(const LoopedProblem&, Team);
+
+struct TeamLayouts {
+  MakeTeamEngine tasks, columns;
+};
+
+template <template <class> class Engine>
+constexpr TeamLayouts team_layouts() {
+  return {[](const LoopedProblem& problem, Team team) -> std::unique_ptr<LoopedEngine> {
+            return std::make_unique<Engine<TasksInLanes>>(problem, team);
+          },
+          [](const LoopedProblem& problem, Team team) -> std::unique_ptr<LoopedEngine> {
+            return std::make_unique<Engine<ColumnsInLanes>>(problem, team);
+          }};
+}
+
 /// The largest error of all rows that are wanted, in units of max(u, that of the literal loop in double).
 double error(LoopedEngine& engine, const LoopedCase& looped);
 
 /// Every variant, with and without skip, mean, schedules, heads, layers and several queries, at sizes
 /// around the width of a lane, with as few prompts and as many as it holds.
 void check_against_literal(Layouts layouts, std::span<const Variant> variants);
+/// Every variant at sizes that are worked on in parts.
+void check_large(Layouts layouts, std::span<const Variant> variants, const Sizes& sizes);
 /// A prompt has the same bits alone, beside others and at any place.
 void check_company(Layouts layouts, std::span<const Variant> variants);
 /// How a prompt lies in memory changes no bit.
@@ -122,5 +142,8 @@ void check_containment(Layouts layouts, std::span<const Variant> variants);
 void check_stop(Layouts layouts, std::span<const Variant> variants);
 /// The loops allocate nothing.
 void check_allocations(Layouts layouts, std::span<const Variant> variants);
+/// A prompt large enough for a team to share has the same bits for any team, and what goes wrong in one thread, or
+/// a raised stop, ends the work of all. Nothing is allocated.
+void check_team(TeamLayouts layouts, std::span<const Variant> variants, const Sizes& sizes);
 
 }  // namespace loopcore::testing

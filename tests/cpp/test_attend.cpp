@@ -5,6 +5,7 @@
 #include <loopcore/attend.hpp>
 #include <loopcore/task_matrix.hpp>
 #include <random>
+#include <utility>
 #include <vector>
 
 using namespace loopcore;
@@ -94,12 +95,26 @@ struct Scene {
   AttendingRows rows;
 };
 
+/// What the rows receive, from the keys in so many parts.
 template <class L>
-void check_received(Scene<L>& scene, Attention attention, Index panel) {
-  Attend<L> attend(attention, scene.D, panel);
+TaskMatrix<L> receive(const Scene<L>& scene, Attention attention, Index panel, Index parts) {
   TaskMatrix<L> out(AttendingRows::most, scene.D);
   out.fill(infinity);
-  attend(scene.keys, scene.rows, out.row(0));
+  Attend<L> attend(attention, scene.D, panel), other(attention, scene.D, panel);
+  const Index lanes = L::lanes(scene.rows.keys());
+  const auto begin = [&](Index part) { return lanes * part / parts; };
+  attend.pass(scene.keys, scene.rows, 0, begin(1));
+  for (Index part = 1; part < parts; ++part) {
+    other.pass(scene.keys, scene.rows, begin(part), begin(part + 1));
+    attend.add(other, scene.rows);
+  }
+  attend.finish(scene.rows, out.row(0));
+  return out;
+}
+
+template <class L>
+void check_received(Scene<L>& scene, Attention attention, Index panel, Index parts = 1) {
+  TaskMatrix<L> out = receive(scene, attention, panel, parts);
   bool close = true;
   for (Index r = 0; r < scene.rows.count; ++r) {
     for (Index t = 0; t < L::tasks; ++t) {
@@ -122,6 +137,7 @@ void check_received(Scene<L>& scene, Attention attention, Index panel) {
   CAPTURE(static_cast<int>(attention));
   CAPTURE(scene.n);
   CAPTURE(panel);
+  CAPTURE(parts);
   CHECK(close);
 }
 
@@ -165,10 +181,8 @@ void set_scores(Scene<L>& scene, const std::vector<double>& scores) {
 /// Softmax picks this key, and nothing of another is left.
 template <class L>
 void check_picks(Scene<L>& scene, Index key) {
-  for (const Index panel : {1, 2, 32}) {
-    Attend<L> attend(Attention::softmax, scene.D, panel);
-    TaskMatrix<L> out(AttendingRows::most, scene.D);
-    attend(scene.keys, scene.rows, out.row(0));
+  for (const auto& [panel, parts] : {std::pair<Index, Index>{1, 1}, {2, 1}, {32, 1}, {1, 3}}) {
+    TaskMatrix<L> out = receive(scene, Attention::softmax, panel, parts);
     for (Index r = 0; r < scene.rows.count; ++r) {
       for (Index k = 0; k < scene.D; ++k) {
         for (Index t = 0; t < L::tasks; ++t) {
@@ -189,6 +203,7 @@ TEST_CASE_TEMPLATE("rows receive Σ_j h(u·z_j) z_j, over one panel of keys or m
         Scene<L> scene(n, D, count);
         for (const Attention attention : attentions) {
           for (const Index panel : {1, 3, 32}) check_received(scene, attention, panel);
+          for (const Index parts : {2, 5}) check_received(scene, attention, 2, parts);
           check_weights(scene, attention);
         }
       }
@@ -210,6 +225,7 @@ TEST_CASE_TEMPLATE("a row sees its keys alone, and softmax counts more than it s
         CHECK(scene.rows.keys() == (counts_all ? n : std::min(first + 3, n)));
         for (const Attention attention : attentions) {
           for (const Index panel : {1, 2, 32}) check_received(scene, attention, panel);
+          for (const Index parts : {2, 5}) check_received(scene, attention, 1, parts);
           check_weights(scene, attention);
         }
       }
@@ -266,6 +282,7 @@ TEST_CASE_TEMPLATE("panels of scores of −Inf, or of keys that a row does not c
   mixed.rows.counted[1] = mixed.rows.visible[1] = 0;
   for (const Attention attention : attentions) {
     for (const Index panel : {1, 2, 32}) check_received(mixed, attention, panel);
+    check_received(mixed, attention, 1, 3);
     check_weights(mixed, attention);
   }
 }

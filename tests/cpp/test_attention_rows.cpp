@@ -10,6 +10,7 @@ using testing::Variant;
 namespace {
 
 constexpr testing::Layouts layouts = testing::layouts<AttentionRows>();
+constexpr testing::TeamLayouts team_layouts = testing::team_layouts<AttentionRows>();
 
 /// Every attention, update and mask; softmax over the keys that a row sees, or over all.
 std::vector<Variant> all_variants() {
@@ -53,6 +54,16 @@ TEST_CASE(
 
 TEST_CASE("attention of rows: a raised stop ends the loops") {
   testing::check_stop(layouts, variants);
+}
+
+TEST_CASE(
+    "attention of rows: a large prompt, whose rows a team shares, or where one moves, its keys") {
+  const std::span<const Variant> queries(variants.data(), variants.size() / 2);
+  const std::span<const Variant> all(variants.data() + variants.size() / 2, variants.size() / 2);
+  testing::check_large(layouts, queries, {.D = 9, .n = 40000, .layers = 1, .T = 2});
+  testing::check_team(team_layouts, queries, {.D = 9, .n = 40000, .layers = 1, .T = 2});
+  testing::check_large(layouts, all, {.D = 9, .n = 300, .layers = 1, .T = 2});
+  testing::check_team(team_layouts, all, {.D = 9, .n = 300, .layers = 1, .T = 2});
 }
 
 TEST_CASE("attention of rows allocates nothing but its workspaces") {

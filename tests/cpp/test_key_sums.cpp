@@ -50,12 +50,38 @@ TEST_CASE_TEMPLATE("S is the sum over the keys, exactly symmetric, each time ane
       const std::vector<loopcore::Prompt> prompts = looped.prompts();
       PromptRows<L> rows(looped.problem);
       rows.open(prompts);
-      KeySums<L> sums(D);
       Stop stop = testing::never_stop();
       for (const Index keys : {n + 1, n}) {
-        REQUIRE(sums.form(rows, keys, stop));
-        CHECK(largest_error(looped, keys, sums.S()) < 12);
+        KeySums<L> sums(keys, D);
+        for (int time = 0; time < 2; ++time) {
+          REQUIRE(sums.form(rows, stop));
+          CHECK(largest_error(looped, keys, sums.S()) < 12);
+        }
       }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("a team adds up many rows, always to the same bits", L, TasksInLanes,
+                   ColumnsInLanes) {
+  constexpr Index D = 13, n = 9000;
+  LoopedCase looped({}, {.D = D, .n = n});
+  const std::vector<loopcore::Prompt> prompts = looped.prompts();
+  Stop stop = testing::never_stop();
+  const auto form = [&](int threads) {
+    PromptRows<L> rows(looped.problem, threads);
+    rows.open(prompts);
+    KeySums<L> sums(n, D, Team(threads));
+    REQUIRE(sums.form(rows, stop));
+    return sums;
+  };
+  KeySums<L> alone = form(1);
+  CHECK(largest_error(looped, n, alone.S()) < 12);
+  for (const int threads : {2, 3, 8}) {
+    const KeySums<L> shared = form(threads);
+    for (Index j = 0; j < D; ++j) {
+      const double* const expected = alone.S().row(j);
+      CHECK(std::equal(expected, expected + alone.S().stride(), shared.S().row(j)));
     }
   }
 }
@@ -67,9 +93,9 @@ TEST_CASE_TEMPLATE("the attention of a row is z Σ_h Q_h S P_h", L, TasksInLanes
     const std::vector<loopcore::Prompt> prompts = looped.prompts();
     PromptRows<L> rows(looped.problem);
     rows.open(prompts);
-    KeySums<L> sums(D);
+    KeySums<L> sums(9, D);
     Stop stop = testing::never_stop();
-    REQUIRE(sums.form(rows, 9, stop));
+    REQUIRE(sums.form(rows, stop));
     TaskMatrix<L> product(D, D), M(D, D);
     M.fill(7);
     const LoopedWeights weights(model);
@@ -103,9 +129,9 @@ TEST_CASE("a raised flag ends the sum") {
   const std::vector<loopcore::Prompt> prompts = looped.prompts();
   PromptRows<ColumnsInLanes> rows(looped.problem);
   rows.open(prompts);
-  KeySums<ColumnsInLanes> sums(32);
+  KeySums<ColumnsInLanes> sums(4000, 32);
   StopFlag flag;
   flag.raised = true;
   Stop stop(flag, true);
-  CHECK_FALSE(sums.form(rows, 4000, stop));
+  CHECK_FALSE(sums.form(rows, stop));
 }

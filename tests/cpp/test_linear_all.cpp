@@ -10,6 +10,7 @@ using testing::Variant;
 namespace {
 
 constexpr testing::Layouts layouts = testing::layouts<LinearAll>();
+constexpr testing::TeamLayouts team_layouts = testing::team_layouts<LinearAll>();
 
 constexpr Variant variants[] = {{.mask = Mask::context}, {.mask = Mask::all}};
 
@@ -32,6 +33,11 @@ TEST_CASE("linear/all: what is not finite stays in its own prompt, and in a row 
 }
 
 TEST_CASE("linear/all: a raised stop ends the loops") { testing::check_stop(layouts, variants); }
+
+TEST_CASE("linear/all: a large prompt, whose work a team shares") {
+  testing::check_large(layouts, variants, {.D = 33, .n = 600, .layers = 1, .T = 2});
+  testing::check_team(team_layouts, variants, {.D = 17, .n = 3000, .T = 2});
+}
 
 TEST_CASE("linear/all allocates nothing but its workspaces") {
   testing::check_allocations(layouts, variants);

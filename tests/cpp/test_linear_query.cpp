@@ -10,6 +10,7 @@ using testing::Variant;
 namespace {
 
 constexpr testing::Layouts layouts = testing::layouts<LinearQuery>();
+constexpr testing::TeamLayouts team_layouts = testing::team_layouts<LinearQuery>();
 
 constexpr Variant variants[] = {{.update = Update::query, .mask = Mask::context},
                                 {.update = Update::query, .mask = Mask::all},
@@ -35,6 +36,11 @@ TEST_CASE(
 }
 
 TEST_CASE("linear/query: a raised stop ends the loops") { testing::check_stop(layouts, variants); }
+
+TEST_CASE("linear/query: a large prompt, whose work a team shares") {
+  testing::check_large(layouts, variants, {.D = 9, .n = 9000, .T = 2});
+  testing::check_team(team_layouts, variants, {.D = 17, .n = 40000, .T = 2});
+}
 
 TEST_CASE("linear/query allocates nothing but its workspaces") {
   testing::check_allocations(layouts, variants);

@@ -10,6 +10,7 @@ using testing::Variant;
 namespace {
 
 constexpr testing::Layouts layouts = testing::layouts<LinearTargets>();
+constexpr testing::TeamLayouts team_layouts = testing::team_layouts<LinearTargets>();
 
 constexpr Variant variants[] = {{.mask = Mask::context, .targets = true},
                                 {.mask = Mask::all, .targets = true}};
@@ -35,6 +36,11 @@ TEST_CASE(
 
 TEST_CASE("linear/targets: a raised stop ends the loops") {
   testing::check_stop(layouts, variants);
+}
+
+TEST_CASE("linear/targets: a large prompt, whose work a team shares") {
+  testing::check_large(layouts, variants, {.D = 33, .n = 600, .layers = 1, .T = 2});
+  testing::check_team(team_layouts, variants, {.D = 17, .n = 40000, .T = 2});
 }
 
 TEST_CASE("linear/targets allocates nothing but its workspaces") {

@@ -148,3 +148,20 @@ TEST_CASE("more rows, numbers or loops are more work") {
   CHECK(work(9, 6, 3) > work(9, 5, 3));
   CHECK(work(9, 5, 4) > work(9, 5, 3));
 }
+
+TEST_CASE("a team does less of what passes over many rows, and as much of the loops after it") {
+  const auto share = [](const Variant& variant, const Sizes& sizes, int threads) {
+    const LoopedCase looped(variant, sizes);
+    return estimate_work(looped.problem, threads) / estimate_work(looped.problem);
+  };
+  constexpr Variant query{.update = Update::query};
+  constexpr Variant softmax{.attention = Attention::softmax};
+  for (const int threads : {2, 3}) {
+    CHECK(share(query, {.D = 33, .n = 20000, .layers = 1, .T = 1}, threads) * threads < 1.01);
+    CHECK(share({}, {.D = 33, .n = 20000, .layers = 1, .T = 1}, threads) * threads < 1.05);
+    CHECK(share(softmax, {.D = 5, .n = 2000, .T = 1}, threads) * threads < 1.01);
+    CHECK(share(query, {.D = 33, .n = 20, .T = 100}, threads) == 1);
+    CHECK(share({}, {.D = 33, .n = 100, .T = 100}, threads) > 0.95);
+    CHECK(share(softmax, {.D = 5, .n = 20}, threads) == 1);
+  }
+}

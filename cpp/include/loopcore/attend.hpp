@@ -35,7 +35,7 @@ struct AttendingRows {
 };
 
 template <class L>
-class Attend {
+class Attend : public Aligned {
  public:
   // Lanes of keys a panel, whose keys are still in the first-level cache when the weights are known.
   static constexpr Index panel_lanes = L::tasks > 1 ? 16 : 32;
@@ -50,14 +50,44 @@ class Attend {
 
   /// out_r = Σ_j w_rj z_j, (D,) a row of `out`, of which each takes L::doubles(D)
   void operator()(const Keys<L>& keys, const AttendingRows& rows, double* out) {
+    pass(keys, rows, 0, L::lanes(rows.keys()));
+    finish(rows, out);
+  }
+
+  /// Of that, what comes from the lanes of keys first … end − 1 alone.
+  void pass(const Keys<L>& keys, const AttendingRows& rows, Index first, Index end) {
     open();
     received_.fill(0);
-    const Index all = L::lanes(rows.keys());
-    for (Index begin = 0; begin < all; begin += lanes_) {
-      const Index lanes = std::min(lanes_, all - begin);
+    for (Index begin = first; begin < end; begin += lanes_) {
+      const Index lanes = std::min(lanes_, end - begin);
       weigh(keys, rows, begin, lanes);
       receive(keys, rows.count, begin, lanes);
     }
+  }
+
+  /// Adds what another pass of the same rows has from other keys. Of two softmax, that with the smaller maximum
+  /// is rescaled.
+  void add(const Attend& other, const AttendingRows& rows) {
+    const Index size = padded(D_) * lane_width;
+    for (Index r = 0; r < rows.count; ++r) {
+      const auto row = static_cast<std::size_t>(r);
+      Lane factor = Lane::broadcast(1);
+      if (attention_ == Attention::softmax) {
+        const Lane largest = max(largest_[row], other.largest_[row]);
+        rescale(r, exp(largest_[row] - largest));
+        factor = exp(other.largest_[row] - largest);
+        largest_[row] = largest;
+        sum_[row] = madd(factor, other.sum_[row], sum_[row]);
+      }
+      for (Index k = r * size; k < (r + 1) * size; k += lane_width) {
+        const Lane theirs = Lane::load(other.received_.data() + k);
+        madd(factor, theirs, Lane::load(received_.data() + k)).store(received_.data() + k);
+      }
+    }
+  }
+
+  /// out, once all keys are in.
+  void finish(const AttendingRows& rows, double* out) {
     for (Index r = 0; r < rows.count; ++r) {
       double* const out_r = out + r * L::doubles(D_);
       L::collapse(received_.data() + r * padded(D_) * lane_width, D_, out_r);

@@ -4,10 +4,12 @@
 
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "loopcore/key_sums.hpp"
 #include "loopcore/looped_engine.hpp"
 #include "loopcore/looped_weights.hpp"
+#include "loopcore/prompt_parts.hpp"
 #include "loopcore/task_matrix.hpp"
 
 namespace loopcore {
@@ -15,24 +17,27 @@ namespace loopcore {
 template <class L>
 class LinearAll final : public LoopedEngine {
  public:
-  explicit LinearAll(const LoopedProblem& problem)
+  explicit LinearAll(const LoopedProblem& problem, Team team = Team(1))
       : problem_(problem),
         D_(problem.model.D),
+        team_(team),
+        written_(problem.first_wanted(), problem.rows(), panel_rows,
+                 static_cast<double>(D_ * D_ * L::tasks)),
         weights_(problem.model),
-        prompts_(problem),
-        sums_(D_),
+        prompts_(problem, team.threads()),
+        sums_(problem.visible(0), D_, team),
         A_(D_, D_),
         B_(D_, D_),
-        product_(D_, D_),
-        panel_(panel_rows, D_),
-        moved_(panel_rows, D_) {}
+        product_(D_, D_) {
+    for (Index k = 0; k < written_.workers(team); ++k) workers_.emplace_back(D_);
+  }
 
   Index most() const override { return L::tasks; }
 
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
     has_moved_ = false;
-    sums_.form(prompts_, problem_.visible(0), stop);
+    sums_.form(prompts_, stop);
   }
 
   void advance(Index begin, Index end, Stop& stop) override {
@@ -64,19 +69,30 @@ class LinearAll final : public LoopedEngine {
   }
 
   void write(Index k, RowSink& sink, Stop& stop) override {
-    for (Index begin = problem_.first_wanted(); begin < problem_.rows(); begin += panel_rows) {
-      const Index count = std::min(panel_rows, problem_.rows() - begin);
-      prompts_.read(begin, count, panel_.row(0));
-      if (has_moved_) {
-        multiply_rows(panel_, 0, count, B_.right(), D_, moved_);
-        std::swap(panel_, moved_);
+    const auto write_part = [&](PromptPart part, int thread, Stop& inner) {
+      auto& [rows, moved] = workers_[static_cast<std::size_t>(thread)];
+      for (Index begin = part.begin; begin < part.end; begin += panel_rows) {
+        const Index count = std::min(panel_rows, part.end - begin);
+        prompts_.read(begin, count, rows.row(0), thread);
+        if (has_moved_) {
+          multiply_rows(rows, 0, count, B_.right(), D_, moved);
+          std::swap(rows, moved);
+        }
+        for (Index i = 0; i < count; ++i) prompts_.write(rows.row(i), begin + i, k, sink, thread);
+        if (inner.after(count * D_ * D_ * L::tasks)) return;
       }
-      for (Index i = 0; i < count; ++i) prompts_.write(panel_.row(i), begin + i, k, sink);
-      if (stop.after(count * D_ * D_ * L::tasks)) return;
-    }
+    };
+    written_.for_each(team_, write_part, stop);
   }
 
  private:
+  struct Worker {
+    explicit Worker(Index D) : rows(panel_rows, D), moved(panel_rows, D) {}
+
+    TaskMatrix<L> rows;   // (panel_rows, D)
+    TaskMatrix<L> moved;  // (panel_rows, D)
+  };
+
   /// A = skip − η Σ_h Q_h S P_h
   void form_step(Index layer, Lane eta, Stop& stop) {
     form_attention_map(problem_.model, weights_, layer, sums_.S(), product_, A_, &stop);
@@ -108,6 +124,8 @@ class LinearAll final : public LoopedEngine {
 
   const LoopedProblem& problem_;
   Index D_;
+  Team team_;
+  PromptParts written_;
   LoopedWeights weights_;
   PromptRows<L> prompts_;
   KeySums<L> sums_;
@@ -115,8 +133,7 @@ class LinearAll final : public LoopedEngine {
   TaskMatrix<L> A_;         // (D, D)
   TaskMatrix<L> B_;         // (D, D)
   TaskMatrix<L> product_;   // (D, D)
-  TaskMatrix<L> panel_;     // (panel_rows, D)
-  TaskMatrix<L> moved_;     // (panel_rows, D)
+  std::vector<Worker> workers_;
 };
 
 }  // namespace loopcore

@@ -11,9 +11,9 @@ namespace loopcore {
 template <class L>
 class LinearQuery final : public QueryLoops<L> {
  public:
-  explicit LinearQuery(const LoopedProblem& problem)
-      : QueryLoops<L>(problem, problem.model.D * problem.model.D),
-        sums_(problem.model.D),
+  explicit LinearQuery(const LoopedProblem& problem, Team team = Team(1))
+      : QueryLoops<L>(problem, problem.model.D * problem.model.D, team),
+        sums_(problem.n, problem.model.D, team),
         product_(problem.model.D, problem.model.D) {
     for (Index layer = 0; layer < problem.model.layers; ++layer) {
       M_.emplace_back(problem.model.D, problem.model.D);
@@ -30,7 +30,7 @@ class LinearQuery final : public QueryLoops<L> {
   using QueryLoops<L>::problem_;
 
   void form(Stop& stop) override {
-    if (!sums_.form(this->prompts_, problem_.n, stop)) return;
+    if (!sums_.form(this->prompts_, stop)) return;
     for (Index layer = 0; layer < problem_.model.layers; ++layer) {
       form_attention_map(problem_.model, this->weights_, layer, sums_.S(), product_,
                          M_[static_cast<std::size_t>(layer)], &stop);

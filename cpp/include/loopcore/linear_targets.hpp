@@ -12,9 +12,11 @@
 #include <algorithm>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "loopcore/key_sums.hpp"
 #include "loopcore/looped_engine.hpp"
+#include "loopcore/prompt_parts.hpp"
 #include "loopcore/task_matrix.hpp"
 
 namespace loopcore {
@@ -22,18 +24,21 @@ namespace loopcore {
 template <class L>
 class LinearTargets final : public LoopedEngine {
  public:
-  explicit LinearTargets(const LoopedProblem& problem)
+  explicit LinearTargets(const LoopedProblem& problem, Team team = Team(1))
       : problem_(problem),
         D_(problem.model.D),
+        team_(team),
+        written_(problem.first_wanted(), problem.rows(), panel_rows,
+                 static_cast<double>(2 * D_ * L::tasks)),
         stride_(padded(D_)),
-        prompts_(problem),
-        sums_(D_),
+        prompts_(problem, team.threads()),
+        sums_(problem.visible(0), D_, team),
         GT_(problem.model.layers * D_ * stride_),
         s_(1, D_),
         a_(1, D_),
         c_(1, D_),
-        beta_(1, D_),
-        panel_(panel_rows, D_) {
+        beta_(1, D_) {
+    for (Index k = 0; k < written_.workers(team); ++k) panels_.emplace_back(panel_rows, D_);
     const LoopedModel& model = problem.model;
     for (Index layer = 0; layer < model.layers; ++layer) {
       for (Index h = 0; h < model.heads; ++h) add_head(layer, layer * model.heads + h);
@@ -47,7 +52,7 @@ class LinearTargets final : public LoopedEngine {
 
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
-    if (!sums_.form(prompts_, problem_.visible(0), stop)) return;
+    if (!sums_.form(prompts_, stop)) return;
     beta_.fill(0);
     for (Index t = 0; t < L::tasks; ++t) L::entry(beta_.row(0), D_ - 1, t) = 1;
   }
@@ -62,15 +67,19 @@ class LinearTargets final : public LoopedEngine {
   }
 
   void write(Index k, RowSink& sink, Stop& stop) override {
-    for (Index begin = problem_.first_wanted(); begin < problem_.rows(); begin += panel_rows) {
-      const Index count = std::min(panel_rows, problem_.rows() - begin);
-      prompts_.read(begin, count, panel_.row(0));
-      for (Index i = 0; i < count; ++i) {
-        write_target(panel_.row(i));
-        prompts_.write(panel_.row(i), begin + i, k, sink);
+    const auto write_part = [&](PromptPart part, int thread, Stop& inner) {
+      TaskMatrix<L>& panel = panels_[static_cast<std::size_t>(thread)];
+      for (Index begin = part.begin; begin < part.end; begin += panel_rows) {
+        const Index count = std::min(panel_rows, part.end - begin);
+        prompts_.read(begin, count, panel.row(0), thread);
+        for (Index i = 0; i < count; ++i) {
+          write_target(panel.row(i));
+          prompts_.write(panel.row(i), begin + i, k, sink, thread);
+        }
+        if (inner.after(2 * count * D_ * L::tasks)) return;
       }
-      if (stop.after(count * D_ * L::tasks)) return;
-    }
+    };
+    written_.for_each(team_, write_part, stop);
   }
 
  private:
@@ -118,15 +127,17 @@ class LinearTargets final : public LoopedEngine {
 
   const LoopedProblem& problem_;
   Index D_;
+  Team team_;
+  PromptParts written_;
   Index stride_;
   PromptRows<L> prompts_;
-  KeySums<L> sums_;      // S
-  Buffer GT_;            // (layers, D, stride), Gᵀ
-  TaskMatrix<L> s_;      // (1, D)
-  TaskMatrix<L> a_;      // (1, D), without its last entry
-  TaskMatrix<L> c_;      // (1, D), likewise
-  TaskMatrix<L> beta_;   // (1, D)
-  TaskMatrix<L> panel_;  // (panel_rows, D)
+  KeySums<L> sums_;                    // S
+  Buffer GT_;                          // (layers, D, stride), Gᵀ
+  TaskMatrix<L> s_;                    // (1, D)
+  TaskMatrix<L> a_;                    // (1, D), without its last entry
+  TaskMatrix<L> c_;                    // (1, D), likewise
+  TaskMatrix<L> beta_;                 // (1, D)
+  std::vector<TaskMatrix<L>> panels_;  // a thread: (panel_rows, D)
 };
 
 }  // namespace loopcore

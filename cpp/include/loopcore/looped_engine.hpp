@@ -9,7 +9,7 @@
 
 namespace loopcore {
 
-/// Made of a LoopedProblem, which must outlive it.
+/// Made of a LoopedProblem, which must outlive it, and where rows can be shared out, of the team that does.
 class LoopedEngine : public Aligned {
  public:
   LoopedEngine() = default;

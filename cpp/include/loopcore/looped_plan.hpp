@@ -15,6 +15,7 @@
 #include "loopcore/looped_engine.hpp"
 #include "loopcore/looped_model.hpp"
 #include "loopcore/looped_weights.hpp"
+#include "loopcore/prompt_parts.hpp"
 
 namespace loopcore {
 
@@ -101,22 +102,25 @@ inline bool holds_prompts(const LoopedProblem& problem, LoopedPath path) {
 }
 
 template <class L>
-std::unique_ptr<LoopedEngine> make_looped_engine(const LoopedProblem& problem, LoopedPath path) {
+std::unique_ptr<LoopedEngine> make_looped_engine(const LoopedProblem& problem, LoopedPath path,
+                                                 Team team) {
   switch (path) {
-    case LoopedPath::linear_query: return std::make_unique<LinearQuery<L>>(problem);
+    case LoopedPath::linear_query: return std::make_unique<LinearQuery<L>>(problem, team);
     case LoopedPath::linear_keys: return std::make_unique<LinearKeys<L>>(problem);
-    case LoopedPath::linear_targets: return std::make_unique<LinearTargets<L>>(problem);
-    case LoopedPath::linear_all: return std::make_unique<LinearAll<L>>(problem);
+    case LoopedPath::linear_targets: return std::make_unique<LinearTargets<L>>(problem, team);
+    case LoopedPath::linear_all: return std::make_unique<LinearAll<L>>(problem, team);
     case LoopedPath::linear_causal: return std::make_unique<LinearCausal<L>>(problem);
     case LoopedPath::attention_targets: return std::make_unique<AttentionTargets<L>>(problem);
-    default: return std::make_unique<AttentionRows<L>>(problem);
+    default: return std::make_unique<AttentionRows<L>>(problem, team);
   }
 }
 
-inline std::unique_ptr<LoopedEngine> make_looped_engine(const LoopedProblem& problem) {
+/// On whose prompts a team works together.
+inline std::unique_ptr<LoopedEngine> make_looped_engine(const LoopedProblem& problem,
+                                                        Team team = Team(1)) {
   const LoopedPath path = choose_looped_path(problem);
-  if (holds_prompts(problem, path)) return make_looped_engine<TasksInLanes>(problem, path);
-  return make_looped_engine<ColumnsInLanes>(problem, path);
+  if (holds_prompts(problem, path)) return make_looped_engine<TasksInLanes>(problem, path, team);
+  return make_looped_engine<ColumnsInLanes>(problem, path, team);
 }
 
 /// most() of its engine, without making one.
@@ -124,25 +128,30 @@ inline Index prompts_at_once(const LoopedProblem& problem) {
   return holds_prompts(problem, choose_looped_path(problem)) ? lane_width : 1;
 }
 
-/// Multiply-adds of one prompt, about: for how many threads it is worth while.
-inline double estimate_work(const LoopedProblem& problem) {
+/// Multiply-adds of one prompt, about: for how many threads it is worth while. Where so many threads share it,
+/// those that one of them does.
+inline double estimate_work(const LoopedProblem& problem, int threads = 1) {
   const LoopedModel& model = problem.model;
   const auto rows = static_cast<double>(problem.rows());
   const auto D = static_cast<double>(model.D);
   const auto moved = model.update == Update::all ? rows : static_cast<double>(problem.m);
   const auto maps =
       static_cast<double>(problem.T) * static_cast<double>(model.layers * model.heads);
+  const auto prompts = static_cast<double>(prompts_at_once(problem));
+  const auto shared = [&](double pass) {
+    return pass / static_cast<double>(PromptParts::count_for(pass * prompts, threads));
+  };
   switch (choose_looped_path(problem)) {
-    case LoopedPath::linear_query: return rows * D * D + maps * moved * D * D;
+    case LoopedPath::linear_query: return shared(rows * D * D) + maps * moved * D * D;
     case LoopedPath::linear_keys: {
       const auto heads = static_cast<double>(model.layers * model.heads);
       return heads * 2 * rows * D * D + maps * moved * 2 * rows * D;
     }
-    case LoopedPath::linear_targets: return rows * D * D + maps * 2 * D * D;
-    case LoopedPath::linear_all: return 2 * rows * D * D + maps * 4 * D * D * D;
+    case LoopedPath::linear_targets: return shared(rows * D * D) + maps * 2 * D * D;
+    case LoopedPath::linear_all: return 2 * shared(rows * D * D) + maps * 4 * D * D * D;
     case LoopedPath::linear_causal: return maps * rows * 4 * D * D;
     case LoopedPath::attention_targets: return moved * rows * D + maps * moved * rows;
-    default: return maps * moved * 2 * D * (rows + D);
+    default: return maps * shared(moved * 2 * D * (rows + D));
   }
 }
 

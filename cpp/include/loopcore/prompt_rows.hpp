@@ -8,13 +8,14 @@
 #include "loopcore/buffer.hpp"
 #include "loopcore/lane.hpp"
 #include "loopcore/looped_model.hpp"
+#include "loopcore/prompt_parts.hpp"
 #include "loopcore/rows.hpp"
 #include "loopcore/stop.hpp"
 #include "loopcore/types.hpp"
 
 namespace loopcore {
 
-/// Takes the rows that are wanted.
+/// Takes the rows that are wanted, each once, from several threads at a time.
 class RowSink {
  public:
   RowSink() = default;
@@ -30,8 +31,11 @@ class RowSink {
 template <class L>
 class PromptRows {
  public:
-  explicit PromptRows(const LoopedProblem& problem)
-      : problem_(problem), copy_(L::tasks * panel_rows * problem.model.D), row_(padded(D())) {
+  /// So many threads may read and write at a time.
+  explicit PromptRows(const LoopedProblem& problem, int threads = 1)
+      : problem_(problem),
+        copies_(threads * L::tasks * panel_rows * D()),
+        rows_(threads * padded(D())) {
     const double n = static_cast<double>(problem.n);
     if (problem.model.mean) factor_ = problem.n == 0 ? 0 : 1 / n;
   }
@@ -45,10 +49,10 @@ class PromptRows {
 
   /// rows ← the tokens begin … begin + count − 1, (count, stride()), count ≤ panel_rows. Elements without
   /// a prompt repeat the first one.
-  void read(Index begin, Index count, double* rows) {
+  void read(Index begin, Index count, double* rows, int thread = 0) {
     const double* sources[L::tasks];
-    for (std::size_t t = 0; t < std::size_t{L::tasks}; ++t) {
-      sources[t] = t < prompts_.size() ? read(prompts_[t], begin, count, t) : sources[0];
+    for (Index t = 0; t < L::tasks; ++t) {
+      sources[t] = t < this->count() ? read_prompt(t, begin, count, thread) : sources[0];
     }
     if constexpr (L::tasks > 1) {
       L::pack(sources, count * D(), rows);
@@ -61,38 +65,46 @@ class PromptRows {
   }
 
   /// All tokens, (rows, stride()); if stopped, the first of them.
-  void read_all(double* rows, Stop& stop) {
-    for (Index i = 0; i < problem_.rows(); i += panel_rows) {
-      const Index count = std::min(panel_rows, problem_.rows() - i);
-      read(i, count, rows + i * stride());
-      if (stop.after(count * D() * L::tasks)) return;
-    }
+  void read_all(double* rows, Stop& stop, const Team& team = Team(1)) {
+    const PromptParts parts(0, problem_.rows(), panel_rows, static_cast<double>(D() * L::tasks));
+    const auto read_part = [&](PromptPart part, int thread, Stop& inner) {
+      for (Index i = part.begin; i < part.end; i += panel_rows) {
+        const Index count = std::min(panel_rows, part.end - i);
+        read(i, count, rows + i * stride(), thread);
+        if (inner.after(count * D() * L::tasks)) return;
+      }
+    };
+    parts.for_each(team, read_part, stop);
   }
 
   /// Hands on one token of each prompt, (stride(),)
-  void write(const double* token, Index row, Index k, RowSink& sink) {
+  void write(const double* token, Index row, Index k, RowSink& sink, int thread = 0) {
     if constexpr (L::tasks == 1) {
       sink.put(0, k, row, token);
       return;
     }
-    for (std::size_t t = 0; t < prompts_.size(); ++t) {
-      L::unpack(token, D(), static_cast<Index>(t), row_.data());
-      sink.put(static_cast<Index>(t), k, row, row_.data());
+    double* const values = rows_.data() + thread * padded(D());
+    for (Index t = 0; t < count(); ++t) {
+      L::unpack(token, D(), t, values);
+      sink.put(t, k, row, values);
     }
   }
 
   /// Hands on the tokens begin … end − 1 of each prompt as they came. If stopped, not all.
-  void write_unmoved(Index begin, Index end, Index k, RowSink& sink, Stop& stop) {
-    for (std::size_t t = 0; t < prompts_.size(); ++t) {
-      for (Index i = begin; i < end; i += panel_rows) {
-        const Index count = std::min(panel_rows, end - i);
-        const double* const rows = read(prompts_[t], i, count, t);
-        for (Index r = 0; r < count; ++r) {
-          sink.put(static_cast<Index>(t), k, i + r, rows + r * D());
+  void write_unmoved(Index begin, Index end, Index k, RowSink& sink, Stop& stop,
+                     const Team& team = Team(1)) {
+    const PromptParts parts(begin, end, panel_rows, copy_work());
+    const auto write_part = [&](PromptPart part, int thread, Stop& inner) {
+      for (Index t = 0; t < this->count(); ++t) {
+        for (Index i = part.begin; i < part.end; i += panel_rows) {
+          const Index count = std::min(panel_rows, part.end - i);
+          const double* const rows = read_prompt(t, i, count, thread);
+          for (Index r = 0; r < count; ++r) sink.put(t, k, i + r, rows + r * D());
+          if (inner.after(count * D())) return;
         }
-        if (stop.after(count * D())) return;
       }
-    }
+    };
+    parts.for_each(team, write_part, stop);
   }
 
   /// What a given step is multiplied by: 1/n where the model asks for it.
@@ -112,21 +124,22 @@ class PromptRows {
   }
 
  private:
-  /// The tokens begin … begin + count − 1, (count, D): where they lie, or copied.
-  const double* read(const Prompt& prompt, Index begin, Index count, std::size_t t) {
+  /// The tokens begin … begin + count − 1 of the prompt t, (count, D): where they lie, or the thread's copy.
+  const double* read_prompt(Index t, Index begin, Index count, int thread) {
+    const Prompt& prompt = prompts_[static_cast<std::size_t>(t)];
     const TokenRows& context = prompt.context;
     if (begin + count <= problem_.n && is_packed(context)) {
       return reinterpret_cast<const double*>(context.x.data + begin * context.x.row_stride);
     }
-    double* const copy = copy_.data() + static_cast<Index>(t) * panel_rows * D();
+    double* const copy = copies_.data() + (thread * L::tasks + t) * panel_rows * D();
     const Index of_context = std::clamp<Index>(problem_.n - begin, 0, count);
-    read(context, begin, of_context, copy);
-    read(prompt.queries, begin + of_context - problem_.n, count - of_context,
-         copy + of_context * D());
+    copy_tokens(context, begin, of_context, copy);
+    copy_tokens(prompt.queries, begin + of_context - problem_.n, count - of_context,
+                copy + of_context * D());
     return copy;
   }
 
-  void read(const TokenRows& tokens, Index begin, Index count, double* rows) const {
+  void copy_tokens(const TokenRows& tokens, Index begin, Index count, double* rows) const {
     const Index d = D() - 1;
     for (Index i = 0; i < count; ++i) {
       tokens.x.read_row(begin + i, d, rows + i * D());
@@ -145,8 +158,8 @@ class PromptRows {
   const LoopedProblem& problem_;
   double factor_ = 1;
   std::span<const Prompt> prompts_;
-  Buffer copy_;  // (L::tasks, panel_rows, D)
-  Buffer row_;   // (padded(D),)
+  Buffer copies_;  // (threads, L::tasks, panel_rows, D)
+  Buffer rows_;    // (threads, padded(D))
 };
 
 }  // namespace loopcore

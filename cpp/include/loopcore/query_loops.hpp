@@ -16,13 +16,14 @@ namespace loopcore {
 template <class L>
 class QueryLoops : public LoopedEngine {
  public:
-  /// `work`: multiply-adds of one layer for one query.
-  QueryLoops(const LoopedProblem& problem, Index work)
+  /// `work`: multiply-adds of one layer for one query. A team shares what is written.
+  QueryLoops(const LoopedProblem& problem, Index work, Team team = Team(1))
       : problem_(problem),
         D_(problem.model.D),
         work_(work),
+        team_(team),
         weights_(problem.model),
-        prompts_(problem),
+        prompts_(problem, team.threads()),
         z_(problem.m, D_),
         attended_(problem.m, D_),
         kept_(problem.m, D_) {}
@@ -54,7 +55,8 @@ class QueryLoops : public LoopedEngine {
   PromptRows<L>& prompts() { return prompts_; }
 
   void write(Index k, RowSink& sink, Stop& stop) override {
-    prompts_.write_unmoved(problem_.first_wanted(), problem_.n, k, sink, stop);
+    prompts_.write_unmoved(problem_.first_wanted(), problem_.n, k, sink, stop, team_);
+    if (stop.raised()) return;
     for (Index i = 0; i < problem_.m; ++i) prompts_.write(z_.row(i), problem_.n + i, k, sink);
   }
 
@@ -68,6 +70,7 @@ class QueryLoops : public LoopedEngine {
   const LoopedProblem& problem_;
   Index D_;
   Index work_;
+  Team team_;
   LoopedWeights weights_;
   PromptRows<L> prompts_;
 
