@@ -40,6 +40,8 @@ LONG_RUNS = {
     "pullback": "loopcore.vjp(X, y, 1.0, 10**9, eta=1e-9)[1](before)",
     "large, pullback": ("loopcore.vjp(large, large[:, 0], 1.0, 10**8, eta=1e-9)[1](np.ones(100))"),
     "context_curve": "loopcore.context_curve(X, y, 1.0, 10**11, schedule=1e-9)",
+    "large prompt": "softmax(update='all')(large, 10**6)",
+    "many keys": "softmax()(large, 10**6)",
     "one long task": "loopcore.context_curve(large, y_large, 1.0, 10**9, schedule=0)",
 }
 
@@ -49,11 +51,14 @@ LONG_RUNS = {
 def test_ctrl_c_interrupts_and_leaves_the_state_usable(call):
     program = f"""
         import signal
+        from functools import partial
         import numpy as np
         import loopcore
         signal.signal(signal.SIGINT, signal.default_int_handler)
         X, y = np.ones((40, 30, 8)), np.ones((40, 30))
         large, y_large = np.ones((20_000, 100)), np.ones(20_000)
+        weights = 0 * np.eye(100), np.eye(100), 1.0
+        softmax = partial(loopcore.LoopedTransformer, *weights, attention="softmax")
         before = loopcore.run(X, y, 1.0, 50)
         print("ready", flush=True)
         try:
@@ -113,6 +118,9 @@ def test_python_threads_at_once_give_the_same_bits(rng):
     X, y, alpha, q0 = problem(rng, (60,), 20, 4)
     X32, y32 = X.astype(np.float32), y.astype(np.float32)
     large, short = rng.normal(size=(300, 100)), rng.normal(size=300)
+    model = loopcore.LoopedTransformer(
+        np.eye(100) / 100, np.eye(100) / 100, 0.1, attention="softmax", update="all"
+    )
     calls = [
         lambda: loopcore.run(X, y, alpha, T, q0=q0, num_threads=2),
         lambda: loopcore.run(X, y, alpha, T, eta="optimal", path="stream", num_threads=3),
@@ -123,6 +131,7 @@ def test_python_threads_at_once_give_the_same_bits(rng):
         lambda: loopcore.trajectory(X, y, alpha, T, at=[3, T]),
         lambda: loopcore.errors(X, y, alpha, T, num_threads=2),
         lambda: loopcore.spectrum(X).kappa,
+        lambda: model(large, 3, num_threads=2),
     ]
     expected = [call().tobytes() for call in calls]
     with ThreadPoolExecutor(12) as pool:

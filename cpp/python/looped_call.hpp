@@ -54,6 +54,21 @@ inline LoopedModel make_model(const WeightsTuple& weights, const WordsTuple& wor
   return model;
 }
 
+/// Units of prompts over the threads, or a team on each, where that clearly takes less time. `work` is the
+/// multiply-adds of a unit, or what a thread does of them where so many share it.
+template <class Work>
+Shares share_units(Index units, int threads, Work&& work) {
+  Shares shares;
+  shares.units = units;
+  shares.threads = useful_threads(threads, units, work(1));
+  const auto turns = static_cast<double>((units + shares.threads - 1) / shares.threads);
+  if (static_cast<double>(units) * work(threads) < 0.8 * turns * work(1)) {
+    shares.threads = 1;
+    shares.threads_a_task = threads;
+  }
+  return shares;
+}
+
 class LoopedCall {
  public:
   /// The arrays of weights stay where they are in their tuple.

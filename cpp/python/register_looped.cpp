@@ -30,8 +30,11 @@ class LoopedRun : public LoopedCall {
     void* const data = result.mutable_data();
     std::atomic<bool> finite = true;
     StopFlag flag{.poll = &interrupted};
-    const Shares shares = share(wanted_threads);
-    const Index unit = shares.unit;
+    const Index unit = prompts_at_once(problem);
+    const auto work = [&](int threads) {
+      return static_cast<double>(unit) * estimate_work(problem, threads);
+    };
+    const Shares shares = share_units((batch.size() + unit - 1) / unit, wanted_threads, work);
     const Team team(shares.threads_a_task);
     const auto make_worker = [&](int) {
       auto sink = std::make_unique<Rows>(data, float32(), readouts, rows, problem.first_wanted(),
@@ -59,25 +62,6 @@ class LoopedRun : public LoopedCall {
   }
 
  private:
-  /// Units over the threads, or a team on each: a team where it clearly takes less time.
-  Shares share(int wanted) const {
-    Shares shares;
-    shares.unit = prompts_at_once(problem);
-    shares.units = (batch.size() + shares.unit - 1) / shares.unit;
-    const auto prompts = static_cast<double>(shares.unit);
-    const double work = estimate_work(problem) * prompts;
-    shares.threads = useful_threads(wanted, shares.units, work);
-    const Index turns = (shares.units + shares.threads - 1) / shares.threads;
-    const double apart = static_cast<double>(turns) * work;
-    const double together =
-        static_cast<double>(shares.units) * estimate_work(problem, wanted) * prompts;
-    if (together < 0.8 * apart) {
-      shares.threads = 1;
-      shares.threads_a_task = wanted;
-    }
-    return shares;
-  }
-
   void run_unit(LoopedEngine& engine, std::span<const Prompt> prompts, RowSink& sink, Stop& stop) {
     engine.open(prompts, stop);
     Index t = 0;

@@ -134,19 +134,22 @@ class LoopedVjpCall : public LoopedCall {
     StopFlag flag{.poll = &interrupted};
     const Index unit = vjp_prompts_at_once(problem);
     WeightParts weights(model, (batch.size() + unit - 1) / unit);
-    const double work = estimate_vjp_work(problem) * static_cast<double>(unit) *
-                        static_cast<double>(weights.units_a_part());
-    const int threads = useful_threads(wanted_threads, weights.parts(), work);
-    weights.open(total, threads);
-    std::vector<std::unique_ptr<Worker>> workers(static_cast<std::size_t>(threads));
+    const auto work = [&](int threads) {
+      return static_cast<double>(weights.units_a_part() * unit) *
+             estimate_vjp_work(problem, threads);
+    };
+    const Shares shares = share_units(weights.parts(), wanted_threads, work);
+    const Team team(shares.threads_a_task);
+    weights.open(total, shares.threads);
+    std::vector<std::unique_ptr<Worker>> workers(static_cast<std::size_t>(shares.threads));
     Index first = 0;
     const auto make_worker = [&](int thread) {
       auto& worker = workers[static_cast<std::size_t>(thread)];
       if (!worker) {
         worker = std::make_unique<Worker>();
-        worker->engine = make_looped_vjp_engine(problem);
-        worker->sink = std::make_unique<Bars>(Z_bar0_data, float32(), steps_bar_data, problem,
-                                              steps_given());
+        worker->engine = make_looped_vjp_engine(problem, team);
+        worker->sink =
+            std::make_unique<Bars>(Z_bar0_data, float32(), steps_bar_data, problem, steps_given());
       }
       return [&, at = worker.get()](Index k, Stop& stop) {
         run_part(first + k, weights, unit, *at, stop);
@@ -156,7 +159,7 @@ class LoopedVjpCall : public LoopedCall {
       const WithoutGil no_gil;
       for (; first < weights.parts() && !flag.raised; first += weights.at_once()) {
         const Index last = std::min(first + weights.at_once(), weights.parts());
-        for_each_task(last - first, threads, flag, make_worker);
+        for_each_task(last - first, shares.threads, flag, make_worker);
         weights.add_up(first, last);
       }
     }

@@ -60,10 +60,10 @@ TEST_CASE(
     "attention of rows: a large prompt, whose rows a team shares, or where one moves, its keys") {
   const std::span<const Variant> queries(variants.data(), variants.size() / 2);
   const std::span<const Variant> all(variants.data() + variants.size() / 2, variants.size() / 2);
-  testing::check_large(layouts, queries, {.D = 9, .n = 40000, .layers = 1, .T = 2});
-  testing::check_team(team_layouts, queries, {.D = 9, .n = 40000, .layers = 1, .T = 2});
-  testing::check_large(layouts, all, {.D = 9, .n = 300, .layers = 1, .T = 2});
-  testing::check_team(team_layouts, all, {.D = 9, .n = 300, .layers = 1, .T = 2});
+  testing::check_large(layouts, queries, {.D = 33, .n = 40000, .layers = 1, .T = 2});
+  testing::check_team(team_layouts, queries, {.D = 33, .n = 40000, .layers = 1, .T = 2});
+  testing::check_large(layouts, all, {.D = 9, .n = 400, .layers = 1, .T = 2});
+  testing::check_team(team_layouts, all, {.D = 9, .n = 400, .layers = 1, .T = 2});
 }
 
 TEST_CASE("attention of rows allocates nothing but its workspaces") {

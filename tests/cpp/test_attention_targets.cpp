@@ -10,6 +10,7 @@ using testing::Variant;
 namespace {
 
 constexpr testing::Layouts layouts = testing::layouts<AttentionTargets>();
+constexpr testing::TeamLayouts team_layouts = testing::team_layouts<AttentionTargets>();
 
 /// Every attention, update and mask; softmax over the keys that a row sees, or over all.
 std::vector<Variant> all_variants() {
@@ -54,6 +55,12 @@ TEST_CASE(
 
 TEST_CASE("attention of targets: a raised stop ends the loops") {
   testing::check_stop(layouts, variants);
+}
+
+TEST_CASE("attention of targets: a large prompt, whose rows a team shares") {
+  const std::span<const Variant> all(variants.data() + variants.size() / 2, variants.size() / 2);
+  testing::check_large(layouts, all, {.D = 3, .n = 800, .layers = 1, .heads = 1, .T = 2});
+  testing::check_team(team_layouts, all, {.D = 3, .n = 800, .layers = 1, .T = 2});
 }
 
 TEST_CASE("attention of targets allocates nothing but its workspaces") {

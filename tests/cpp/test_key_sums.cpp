@@ -64,7 +64,7 @@ TEST_CASE_TEMPLATE("S is the sum over the keys, exactly symmetric, each time ane
 
 TEST_CASE_TEMPLATE("a team adds up many rows, always to the same bits", L, TasksInLanes,
                    ColumnsInLanes) {
-  constexpr Index D = 13, n = 9000;
+  constexpr Index D = 25, n = 9000;
   LoopedCase looped({}, {.D = D, .n = n});
   const std::vector<loopcore::Prompt> prompts = looped.prompts();
   Stop stop = testing::never_stop();

@@ -35,8 +35,8 @@ TEST_CASE("linear/all: what is not finite stays in its own prompt, and in a row 
 TEST_CASE("linear/all: a raised stop ends the loops") { testing::check_stop(layouts, variants); }
 
 TEST_CASE("linear/all: a large prompt, whose work a team shares") {
-  testing::check_large(layouts, variants, {.D = 33, .n = 600, .layers = 1, .T = 2});
-  testing::check_team(team_layouts, variants, {.D = 17, .n = 3000, .T = 2});
+  testing::check_large(layouts, variants, {.D = 65, .n = 600, .layers = 1, .T = 2});
+  testing::check_team(team_layouts, variants, {.D = 33, .n = 3000, .T = 2});
 }
 
 TEST_CASE("linear/all allocates nothing but its workspaces") {

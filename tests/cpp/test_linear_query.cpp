@@ -38,8 +38,8 @@ TEST_CASE(
 TEST_CASE("linear/query: a raised stop ends the loops") { testing::check_stop(layouts, variants); }
 
 TEST_CASE("linear/query: a large prompt, whose work a team shares") {
-  testing::check_large(layouts, variants, {.D = 9, .n = 9000, .T = 2});
-  testing::check_team(team_layouts, variants, {.D = 17, .n = 40000, .T = 2});
+  testing::check_large(layouts, variants, {.D = 17, .n = 9000, .layers = 1, .T = 2});
+  testing::check_team(team_layouts, variants, {.D = 33, .n = 9000, .T = 2});
 }
 
 TEST_CASE("linear/query allocates nothing but its workspaces") {

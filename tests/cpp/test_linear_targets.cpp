@@ -39,8 +39,8 @@ TEST_CASE("linear/targets: a raised stop ends the loops") {
 }
 
 TEST_CASE("linear/targets: a large prompt, whose work a team shares") {
-  testing::check_large(layouts, variants, {.D = 33, .n = 600, .layers = 1, .T = 2});
-  testing::check_team(team_layouts, variants, {.D = 17, .n = 40000, .T = 2});
+  testing::check_large(layouts, variants, {.D = 65, .n = 600, .layers = 1, .T = 2});
+  testing::check_team(team_layouts, variants, {.D = 33, .n = 9000, .T = 2});
 }
 
 TEST_CASE("linear/targets allocates nothing but its workspaces") {

@@ -25,8 +25,7 @@ class AttentionRows final : public LoopedEngine {
         first_(problem.model.update == Update::query ? problem.n : 0),
         keys_count_(std::max(problem.visible(problem.rows() - 1), problem.counted(0))),
         team_(team),
-        parts_(first_, problem.rows(), AttendingRows::most,
-               static_cast<double>(problem.model.heads * work_a_row())),
+        parts_(first_, problem.rows(), AttendingRows::most, problem.model.heads * work_a_row()),
         key_parts_(0, L::lanes(keys_count_), Attend<L>::panel_lanes, work_a_key(),
                    parts_.count() > 1 ? 1 : most_key_parts),
         weights_(problem.model),
@@ -44,7 +43,7 @@ class AttentionRows final : public LoopedEngine {
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
     prompts_.read_all(z_.row(0), stop, team_);
-    keys_.assign(z_.row(0), keys_count_, z_.stride());
+    if (!stop.raised()) keys_.assign(z_.row(0), keys_count_, z_.stride());
   }
 
   void advance(Index begin, Index end, Stop& stop) override {
@@ -116,9 +115,8 @@ class AttentionRows final : public LoopedEngine {
   /// Multiply-adds of one head.
   Index work_a_row() const { return 2 * D_ * (keys_count_ + D_) * L::tasks; }
   /// And of a lane of keys, where no more rows move than attend together.
-  double work_a_key() const {
-    const Index rows = std::min(AttendingRows::most, problem_.rows() - first_);
-    return static_cast<double>(2 * rows * D_ * lane_width);
+  Index work_a_key() const {
+    return 2 * std::min(AttendingRows::most, problem_.rows() - first_) * D_ * lane_width;
   }
 
   /// next ← z·skip − η Σ_h Attn(z; Q_h, P_h) for `count` rows from row i on

@@ -17,9 +17,7 @@ class KeySums {
  public:
   /// Of the first `keys` rows of D numbers, which a team shares.
   KeySums(Index keys, Index D, Team team = Team(1))
-      : D_(D),
-        team_(team),
-        parts_(0, keys, panel_rows, static_cast<double>(D * D * L::tasks), most_parts(D)) {
+      : D_(D), team_(team), parts_(0, keys, panel_rows, D * D * L::tasks, most_parts(D)) {
     for (Index k = 0; k < parts_.count(); ++k) sums_.emplace_back(D, D);
     for (Index k = 0; k < parts_.workers(team); ++k) workers_.emplace_back(D);
   }

@@ -59,7 +59,7 @@ inline Lane exp_near_zero(Lane r) {
 }  // namespace detail
 
 /// eˣ within 2 u of each element's value, subnormal ones apart; Inf, 0 and NaN where std::exp has them.
-inline Lane exp(Lane x) {
+[[gnu::always_inline]] inline Lane exp(Lane x) {
 #if defined(__GNUC__)
   // x = n ln 2 + r. Beyond the bounds the result is Inf or 0 as at them.
   x = min(max(x, Lane::broadcast(-746)), Lane::broadcast(710));

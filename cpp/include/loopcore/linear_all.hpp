@@ -22,7 +22,7 @@ class LinearAll final : public LoopedEngine {
         D_(problem.model.D),
         team_(team),
         written_(problem.first_wanted(), problem.rows(), panel_rows,
-                 static_cast<double>(D_ * D_ * L::tasks)),
+                 (D_ + PromptParts::work_of_a_copy) * D_ * L::tasks),
         weights_(problem.model),
         prompts_(problem, team.threads()),
         sums_(problem.visible(0), D_, team),

@@ -29,7 +29,7 @@ class LinearTargets final : public LoopedEngine {
         D_(problem.model.D),
         team_(team),
         written_(problem.first_wanted(), problem.rows(), panel_rows,
-                 static_cast<double>(2 * D_ * L::tasks)),
+                 PromptParts::work_of_a_copy * D_ * L::tasks),
         stride_(padded(D_)),
         prompts_(problem, team.threads()),
         sums_(problem.visible(0), D_, team),

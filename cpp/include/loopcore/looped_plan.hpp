@@ -110,7 +110,7 @@ std::unique_ptr<LoopedEngine> make_looped_engine(const LoopedProblem& problem, L
     case LoopedPath::linear_targets: return std::make_unique<LinearTargets<L>>(problem, team);
     case LoopedPath::linear_all: return std::make_unique<LinearAll<L>>(problem, team);
     case LoopedPath::linear_causal: return std::make_unique<LinearCausal<L>>(problem);
-    case LoopedPath::attention_targets: return std::make_unique<AttentionTargets<L>>(problem);
+    case LoopedPath::attention_targets: return std::make_unique<AttentionTargets<L>>(problem, team);
     default: return std::make_unique<AttentionRows<L>>(problem, team);
   }
 }
@@ -150,7 +150,8 @@ inline double estimate_work(const LoopedProblem& problem, int threads = 1) {
     case LoopedPath::linear_targets: return shared(rows * D * D) + maps * 2 * D * D;
     case LoopedPath::linear_all: return 2 * shared(rows * D * D) + maps * 4 * D * D * D;
     case LoopedPath::linear_causal: return maps * rows * 4 * D * D;
-    case LoopedPath::attention_targets: return moved * rows * D + maps * moved * rows;
+    case LoopedPath::attention_targets:
+      return shared(moved * rows * D) + maps * shared(4 * moved * rows) / 4;
     default: return maps * shared(moved * 2 * D * (rows + D));
   }
 }

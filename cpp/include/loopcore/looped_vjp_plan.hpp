@@ -33,18 +33,22 @@ inline LoopedPath choose_looped_vjp_path(const LoopedProblem& problem) {
 
 template <class L>
 std::unique_ptr<LoopedVjpEngine> make_looped_vjp_engine(const LoopedProblem& problem,
-                                                        LoopedPath path) {
+                                                        LoopedPath path, Team team = Team(1)) {
   switch (path) {
     case LoopedPath::linear_query: return std::make_unique<LinearQueryVjp<L>>(problem);
     case LoopedPath::linear_all: return std::make_unique<LinearAllVjp<L>>(problem);
-    default: return std::make_unique<AttentionRowsVjp<L>>(problem);
+    default: return std::make_unique<AttentionRowsVjp<L>>(problem, team);
   }
 }
 
-inline std::unique_ptr<LoopedVjpEngine> make_looped_vjp_engine(const LoopedProblem& problem) {
+/// On whose prompts, where its path divides them, a team works together.
+inline std::unique_ptr<LoopedVjpEngine> make_looped_vjp_engine(const LoopedProblem& problem,
+                                                               Team team = Team(1)) {
   const LoopedPath path = choose_looped_vjp_path(problem);
-  if (holds_prompts(problem, path)) return make_looped_vjp_engine<TasksInLanes>(problem, path);
-  return make_looped_vjp_engine<ColumnsInLanes>(problem, path);
+  if (holds_prompts(problem, path)) {
+    return make_looped_vjp_engine<TasksInLanes>(problem, path, team);
+  }
+  return make_looped_vjp_engine<ColumnsInLanes>(problem, path, team);
 }
 
 /// most() of its engine, without making one.
@@ -52,11 +56,15 @@ inline Index vjp_prompts_at_once(const LoopedProblem& problem) {
   return holds_prompts(problem, choose_looped_vjp_path(problem)) ? lane_width : 1;
 }
 
-/// Multiply-adds of one prompt, about: for how many threads it is worth while.
-inline double estimate_vjp_work(const LoopedProblem& problem) {
+/// Multiply-adds of one prompt, about: for how many threads it is worth while. Where so many threads share it,
+/// those that one of them does.
+inline double estimate_vjp_work(const LoopedProblem& problem, int threads = 1) {
   const auto D = static_cast<double>(problem.model.D);
   const auto heads = static_cast<double>(problem.model.layers * problem.model.heads);
-  return 3 * (estimate_work(problem) + static_cast<double>(problem.T) * heads * D * D);
+  const double work = 3 * (estimate_work(problem) + static_cast<double>(problem.T) * heads * D * D);
+  if (choose_looped_vjp_path(problem) != LoopedPath::attention_rows) return work;
+  const PromptParts parts = vjp_parts(problem, vjp_prompts_at_once(problem));
+  return work / static_cast<double>(parts.workers(Team(threads)));
 }
 
 }  // namespace loopcore

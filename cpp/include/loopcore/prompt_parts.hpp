@@ -21,17 +21,21 @@ struct PromptPart {
 /// in their order have the same bits for any number of threads.
 class PromptParts {
  public:
+  /// What it takes to read a number from memory and write it, in multiply-adds: 1 ns at least.
+  static constexpr Index work_of_a_copy = 16;
+
   /// How many parts are worth while for so many multiply-adds in all.
   static Index count_for(double work, Index most = 256) {
-    constexpr double least_work = 0x1p18;  // a part, twice the time to wake a thread
+    constexpr double least_work = 0x1p20;  // a part: 60 µs, and 20 to wake a thread
     return static_cast<Index>(std::clamp(work / least_work, 1.0, static_cast<double>(most)));
   }
 
   /// Of begin … end − 1, in blocks of `block`; at most so many parts.
-  PromptParts(Index begin, Index end, Index block, double work_each, Index most = 256)
+  PromptParts(Index begin, Index end, Index block, Index work_each, Index most = 256)
       : begin_(begin), end_(std::max(begin, end)) {
     const Index blocks = (end_ - begin_ + block - 1) / block;
-    const Index parts = count_for(static_cast<double>(end_ - begin_) * work_each, most);
+    const Index parts =
+        count_for(static_cast<double>(end_ - begin_) * static_cast<double>(work_each), most);
     size_ = std::max<Index>((blocks + parts - 1) / parts, 1) * block;
     count_ = std::max<Index>((end_ - begin_ + size_ - 1) / size_, 1);
   }

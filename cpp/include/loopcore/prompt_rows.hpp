@@ -66,7 +66,7 @@ class PromptRows {
 
   /// All tokens, (rows, stride()); if stopped, the first of them.
   void read_all(double* rows, Stop& stop, const Team& team = Team(1)) {
-    const PromptParts parts(0, problem_.rows(), panel_rows, static_cast<double>(D() * L::tasks));
+    const PromptParts parts(0, problem_.rows(), panel_rows, work_of_a_copy());
     const auto read_part = [&](PromptPart part, int thread, Stop& inner) {
       for (Index i = part.begin; i < part.end; i += panel_rows) {
         const Index count = std::min(panel_rows, part.end - i);
@@ -93,7 +93,7 @@ class PromptRows {
   /// Hands on the tokens begin … end − 1 of each prompt as they came. If stopped, not all.
   void write_unmoved(Index begin, Index end, Index k, RowSink& sink, Stop& stop,
                      const Team& team = Team(1)) {
-    const PromptParts parts(begin, end, panel_rows, copy_work());
+    const PromptParts parts(begin, end, panel_rows, work_of_a_copy());
     const auto write_part = [&](PromptPart part, int thread, Stop& inner) {
       for (Index t = 0; t < this->count(); ++t) {
         for (Index i = part.begin; i < part.end; i += panel_rows) {
@@ -124,6 +124,9 @@ class PromptRows {
   }
 
  private:
+  /// Of one row of every prompt.
+  Index work_of_a_copy() const { return PromptParts::work_of_a_copy * D() * L::tasks; }
+
   /// The tokens begin … begin + count − 1 of the prompt t, (count, D): where they lie, or the thread's copy.
   const double* read_prompt(Index t, Index begin, Index count, int thread) {
     const Prompt& prompt = prompts_[static_cast<std::size_t>(t)];
