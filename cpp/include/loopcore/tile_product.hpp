@@ -29,6 +29,8 @@ struct Factor {
 using LaneFactor = Factor<true>;
 using NumberFactor = Factor<false>;
 
+// Everything of a tile is inlined by force: left to itself, GCC decides by what else the file holds, and where it
+// does not, or keeps the sums in memory, a quarter of the speed is lost.
 namespace detail {
 
 // A tile's sums, with their factors, fill the registers: 32 of them with AVX-512, otherwise 16.
@@ -41,7 +43,7 @@ template <Index Most, class Visit>
   for (Index begin = 0; begin < size;) {
     const Index parts = (size - begin + Most - 1) / Most;
     const Index part = (size - begin + parts - 1) / parts;
-    [&]<Index... N>(std::integer_sequence<Index, N...>) {
+    [&]<Index... N>(std::integer_sequence<Index, N...>) __attribute__((always_inline)) {
       ((part == N + 1 ? visit(begin, std::integral_constant<Index, N + 1>()) : void()), ...);
     }(std::make_integer_sequence<Index, Most>());
     begin += part;
@@ -50,34 +52,43 @@ template <Index Most, class Visit>
 
 /// One tile of `multiply`, at the first row and lane of its operands.
 template <Index R, Index C, class Left, class Right>
-void multiply_tile(Left left, Right right, Index inner, bool adds, double* out, Index stride) {
+[[gnu::always_inline]] inline void multiply_tile(Left left, Right right, Index inner, bool adds,
+                                                 double* out, Index stride) {
   Lane sum[R][C];
+#pragma GCC unroll 8
   for (Index r = 0; r < R; ++r) {
-    for (Index c = 0; c < C; ++c) {
-      sum[r][c] = adds ? Lane::load(out + r * stride + c * lane_width) : Lane::zero();
-    }
+#pragma GCC unroll 8
+    for (Index c = 0; c < C; ++c) sum[r][c] = Lane::zero();
   }
   for (Index k = 0; k < inner; ++k) {
     Lane right_k[C];
+#pragma GCC unroll 8
     for (Index c = 0; c < C; ++c) right_k[c] = right(k, c);
+#pragma GCC unroll 8
     for (Index r = 0; r < R; ++r) {
       const Lane left_k = left(r, k);
+#pragma GCC unroll 8
       for (Index c = 0; c < C; ++c) sum[r][c] = madd(left_k, right_k[c], sum[r][c]);
     }
   }
+#pragma GCC unroll 8
   for (Index r = 0; r < R; ++r) {
-    for (Index c = 0; c < C; ++c) sum[r][c].store(out + r * stride + c * lane_width);
+#pragma GCC unroll 8
+    for (Index c = 0; c < C; ++c) {
+      double* const at = out + r * stride + c * lane_width;
+      (adds ? Lane::load(at) + sum[r][c] : sum[r][c]).store(at);
+    }
   }
 }
 
-/// Two rows, whose sums with more lanes at once hide their latency: with a (33, 128), 3.6 µs against 4.5. A
-/// function of its own: within `multiply`, the compiler would no longer inline the tiles.
-template <class Left, class Right>
-[[gnu::noinline]] void multiply_two_rows(Left left, Right right, Index inner, Index lanes,
+/// One or two rows, whose few sums hide their latency with more lanes at once: two with a (33, 128) take 3.6 µs so,
+/// and 4.5 as others. A function of its own: within `multiply`, GCC keeps fewer sums in registers (42 ms become 60).
+template <Index R, Index Most, class Left, class Right>
+[[gnu::noinline]] void multiply_few_rows(Left left, Right right, Index inner, Index lanes,
                                          bool adds, double* out, Index stride) {
-  for_each_part<2 * tile_lanes>(lanes, [&](Index c, auto C) {
+  for_each_part<Most>(lanes, [&](Index c, auto C) __attribute__((always_inline)) {
     const Right columns{right.data + c * right.column, right.row, right.column};
-    multiply_tile<2, C>(left, columns, inner, adds, out + c * lane_width, stride);
+    multiply_tile<R, C>(left, columns, inner, adds, out + c * lane_width, stride);
   });
 }
 
@@ -89,20 +100,20 @@ template <class Left, class Right>
 template <class Left, class Right>
 [[gnu::noinline]] void multiply(Left left, Right right, Index rows, Index inner, Index lanes,
                                 double* out, Index stride, bool adds = false) {
-  const auto tile = [&](Index r, auto R, Index c, auto C) {
-    detail::multiply_tile<R, C>(Left{left.data + r * left.row, left.row, left.column},
-                                Right{right.data + c * right.column, right.row, right.column},
-                                inner, adds, out + r * stride + c * lane_width, stride);
-  };
-  if (rows == 1) {  // with more lanes at once, its few sums hide their latency
-    constexpr std::integral_constant<Index, 1> one;
-    detail::for_each_part<8>(lanes, [&](Index c, auto C) { tile(0, one, c, C); });
-    return;
+  constexpr Index most_lanes = detail::tile_lanes;
+  if (rows == 1 || rows == 2) {
+    const auto few = rows == 1 ? detail::multiply_few_rows<1, 8, Left, Right>
+                               : detail::multiply_few_rows<2, 2 * most_lanes, Left, Right>;
+    return few(left, right, inner, lanes, adds, out, stride);
   }
-  if (rows == 2) return detail::multiply_two_rows(left, right, inner, lanes, adds, out, stride);
-  detail::for_each_part<detail::tile_lanes>(lanes, [&](Index c, auto C) {
+  detail::for_each_part<most_lanes>(lanes, [&](Index c, auto C) __attribute__((always_inline)) {
     constexpr Index most_rows = std::min<Index>(detail::tile_sums / C, 8);
-    detail::for_each_part<most_rows>(rows, [&](Index r, auto R) { tile(r, R, c, C); });
+    const Right columns{right.data + c * right.column, right.row, right.column};
+    detail::for_each_part<most_rows>(rows, [&](Index r, auto R) __attribute__((always_inline)) {
+      const Left tile_rows{left.data + r * left.row, left.row, left.column};
+      detail::multiply_tile<R, C>(tile_rows, columns, inner, adds,
+                                  out + r * stride + c * lane_width, stride);
+    });
   });
 }
 
