@@ -89,8 +89,11 @@ def moving(problem: Prompts, Z: np.ndarray) -> np.ndarray:
 
 
 def looped_transformer(problem: Prompts) -> np.ndarray:
-    """Build the model and run it: what moves of Z(T)."""
-    return moving(problem, model_of(problem)(problem.Z, problem.T))
+    """Build the model and run it: Z(T), or where the query alone moves v(T)."""
+    model = model_of(problem)
+    if problem.is_softmax:
+        return model.generate(problem.Z[:, :-1, :-1], problem.Z[:, :-1, -1], 1, problem.T)
+    return model(problem.Z, problem.T)
 
 
 def model_and_pullback(problem: Prompts) -> tuple[np.ndarray, ...]:

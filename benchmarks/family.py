@@ -1,7 +1,7 @@
 """The cells of the general family, and the seeded problems behind them.
 
 linear: linear attention, every row moves, the keys are the context rows; asks for Z(T).
-softmax: softmax attention over the context rows, only the query row moves; asks for that row.
+softmax: softmax attention over the context rows, only the query row moves; asks for v(T) = −q(T).
 gradient: the paper's loop on the cell regress, v(T) and its pullback to X, y, α and η.
 linear_vjp, softmax_vjp: those models forward, and backward to P, Q, η and Z. linear_vjp has a tenth
 of the prompts: the peers record every product of every loop, 8 GB for 10,000 prompts at once.
@@ -56,9 +56,9 @@ class Prompts:
         """Tell whether the attention is softmax and only the query moves, or linear and all do."""
         return self.cell.name in (SOFTMAX.name, SOFTMAX_VJP.name)
 
-    def part(self, tasks: int, dtype: np.dtype) -> Prompts:
-        """Give the first prompts alone, in another type."""
-        arrays = {"Z": self.Z[:tasks], "P": self.P, "Q": self.Q, "Z_bar": self.Z_bar[:tasks]}
+    def part(self, tasks: slice, dtype: np.dtype) -> Prompts:
+        """Give some prompts alone, in another type."""
+        arrays = {"Z": self.Z[tasks], "P": self.P, "Q": self.Q, "Z_bar": self.Z_bar[tasks]}
         return replace(self, **{name: a.astype(dtype) for name, a in arrays.items()})
 
 
@@ -79,10 +79,10 @@ class Gradient:
         """Give the type of the answer."""
         return self.X.dtype
 
-    def part(self, tasks: int, dtype: np.dtype) -> Gradient:
-        """Give the first tasks alone, in another type."""
+    def part(self, tasks: slice, dtype: np.dtype) -> Gradient:
+        """Give some tasks alone, in another type."""
         arrays = {name: getattr(self, name) for name in ("X", "y", "alpha", "eta", "w")}
-        return replace(self, **{name: a[:tasks].astype(dtype) for name, a in arrays.items()})
+        return replace(self, **{name: a[tasks].astype(dtype) for name, a in arrays.items()})
 
 
 FamilyProblem: TypeAlias = Prompts | Gradient

@@ -29,8 +29,9 @@ def linear(problem: Prompts) -> dict[str, Call]:
 
 
 def softmax(problem: Prompts) -> dict[str, Call]:
-    """Give softmax attention with the query row moving."""
-    return {name: over_prompts(problem, form) for name, form in SOFTMAX.items()}
+    """Give softmax attention with the query row moving: v(T)."""
+    forms = {name: partial(generate, form) for name, form in SOFTMAX.items()}
+    return {name: over_prompts(problem, form) for name, form in forms.items()}
 
 
 def linear_vjp(problem: Prompts) -> dict[str, Call]:
@@ -85,6 +86,11 @@ def over_prompts(problem: Prompts, form: Callable[..., jax.Array], part: int = 0
         return over_tasks(lambda Z: form(Z, P, Q, problem.eta, problem.T), part)(Z)
 
     return compiled(every, problem.Z, problem.P, problem.Q)
+
+
+def generate(form: Form, *model: object) -> jax.Array:
+    """Give v(T) = −q(T) of a form that gives the query row, (d,)."""
+    return -form(*model)[:-1]
 
 
 def looped(step: Step, start: jax.Array, T: int) -> jax.Array:

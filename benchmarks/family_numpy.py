@@ -27,7 +27,7 @@ def linear(problem: Prompts) -> dict[str, Call]:
 
 def softmax(problem: Prompts) -> dict[str, Call]:
     """Give softmax attention with the query row moving."""
-    return {"matmul": partial(softmax_query, problem)}
+    return {"matmul": partial(generate, problem)}
 
 
 def gradient(problem: Gradient) -> dict[str, Call]:
@@ -75,8 +75,8 @@ def linear_fixed_size(problem: Prompts) -> np.ndarray:
     return problem.Z @ product
 
 
-def softmax_query(problem: Prompts) -> np.ndarray:
-    """Loop q ← q − η softmax(q Q Zcᵀ) Zc P, q the query row. (B, D)."""
+def generate(problem: Prompts) -> np.ndarray:
+    """Give v(T) = −q(T) of q ← q − η softmax(q Q Zcᵀ) Zc P, q the query row. (B, d)."""
     context, q = problem.Z[:, :-1], problem.Z[:, -1]  # (B, n, D), (B, D)
     keys = context.swapaxes(-1, -2)
     for _ in range(problem.T):
@@ -84,7 +84,7 @@ def softmax_query(problem: Prompts) -> np.ndarray:
         weights = np.exp(scores - scores.max(-1, keepdims=True))
         weights /= weights.sum(-1, keepdims=True)
         q = q - problem.eta * by_matmul(weights, context) @ problem.P
-    return q
+    return -q[:, :-1]
 
 
 def loop_and_pullback(problem: Gradient) -> tuple[np.ndarray, ...]:

@@ -25,9 +25,10 @@ def linear(problem: Prompts) -> dict[str, Call]:
 
 
 def softmax(problem: Prompts) -> dict[str, Call]:
-    """Give softmax attention with the query row moving."""
+    """Give softmax attention with the query row moving: v(T)."""
     in_cache = {"sdpa, in parts": partial(in_parts, softmax_sdpa)}
-    return {name: partial(run, problem, form) for name, form in (SOFTMAX | in_cache).items()}
+    forms = {name: partial(generate, form) for name, form in (SOFTMAX | in_cache).items()}
+    return {name: partial(run, problem, form) for name, form in forms.items()}
 
 
 def linear_vjp(problem: Prompts) -> dict[str, Call]:
@@ -67,6 +68,11 @@ def run(problem: Prompts, form: Callable[..., torch.Tensor]) -> torch.Tensor:
     with torch.no_grad():
         Z, P, Q = (torch.from_numpy(a) for a in (problem.Z, problem.P, problem.Q))
         return form(Z, P, Q, problem.eta, problem.T)
+
+
+def generate(form: Callable[..., torch.Tensor], *model: object) -> torch.Tensor:
+    """Give v(T) = −q(T) of a form that gives the query row, (B, d)."""
+    return -form(*model)[:, :-1]
 
 
 def in_parts(form: Callable[..., torch.Tensor], Z: torch.Tensor, *model: object) -> torch.Tensor:
