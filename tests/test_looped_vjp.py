@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ import pytest
 import literal_loops as literal
 import loopcore
 from literal_loops import Kind, Point
-from loopcore._looped_vjp import ModelGradient, vjp
+from loopcore import ModelGradient
 from loopcore._native import core
 
 KINDS = literal.every_kind()
@@ -408,42 +407,27 @@ def test_bad_arguments_are_named() -> None:
 # ---- the gradient of a model ---------------------------------------------------------------------
 
 
-@dataclass
-class Stand:
-    """What `vjp` reads of a model."""
-
-    P: Any
-    Q: Any
-    skip: Any
-    eta: Any = None
-    schedule: Any = None
-    attention: str = "softmax"
-    update: str = "all"
-    mask: str = "context"
-    normalize: str = "masked"
-    scale: str = "sum"
-
-    def __call__(self, Z: Any, T: int, *, num_threads: int | None = None) -> Any:
-        steps = self.eta[..., None, :] if self.schedule is None else self.schedule
-        weights, words = (self.P, self.Q, self.skip), words_of(self)
-        end, _ = core.looped(prompt_of(Z), weights, words, steps, T, [T], False, num_threads)
-        return end[..., 0, :, :]
-
-
-def stand(**words: Any) -> Stand:
+def draw_model(**words: Any) -> loopcore.LoopedTransformer:
     point, _, _ = start(Kind(), 1, 6, 4, 2, L=2, H=1)
-    return replace(Stand(point.P, point.Q, point.skip), **words)
+    given = {"attention": "softmax", "update": "all", "skip": point.skip} | words
+    return loopcore.LoopedTransformer(point.P, point.Q, **given)
 
 
-def slope(model: Stand, name: str, Z: Any, Z_bar: Any, to: Any, T: int = 3) -> float:
+def moved_model(model: loopcore.LoopedTransformer, name: str, step: Any) -> Any:
+    """The model with a parameter moved."""
+    names = ("P", "Q", "skip", "eta", "schedule", "attention", "update")
+    given = {name: getattr(model, name) for name in names}
+    return loopcore.LoopedTransformer(**given | {name: given[name] + step})
+
+
+def slope(model: Any, name: str, Z: Any, Z_bar: Any, to: Any, T: int = 3) -> float:
     """The derivative of <Z(T), Z_bar> by an attribute along `to`, by differences."""
     h = 1e-6
 
     def value(step: float) -> float:
         if name == "Z":
             return float(np.sum(model(Z + step * to, T) * Z_bar))
-        moved = replace(model, **{name: getattr(model, name) + step * to})
-        return float(np.sum(moved(Z, T) * Z_bar))
+        return float(np.sum(moved_model(model, name, step * to)(Z, T) * Z_bar))
 
     return (value(h) - value(-h)) / (2 * h)
 
@@ -453,9 +437,9 @@ def slope(model: Stand, name: str, Z: Any, Z_bar: Any, to: Any, T: int = 3) -> f
 def test_the_gradient_has_the_shapes_that_were_given(steps: str, update: str) -> None:
     rng = np.random.default_rng(4)
     given = {"eta": (5, 1, 2), "schedule": (5, 1, 4, 2)}[steps]
-    model = stand(**{steps: rng.uniform(0.1, 0.2, given)}, update=update)
+    model = draw_model(**{steps: rng.uniform(0.1, 0.2, given)}, update=update)
     Z = rng.standard_normal((3, 7, 4))
-    value, pullback = vjp(model, Z, 3)
+    value, pullback = model.vjp(Z, 3)
     np.testing.assert_array_equal(value, model(Z, 3))
     Z_bar = rng.standard_normal(value.shape)
     found = pullback(Z_bar)
@@ -475,23 +459,12 @@ def test_the_gradient_has_the_shapes_that_were_given(steps: str, update: str) ->
     np.testing.assert_array_equal(again.P, 2 * found.P)
 
 
-def test_shapes_other_than_those_that_the_model_keeps() -> None:
-    model = stand(eta=np.full(2, 0.1))
-    Z = np.random.default_rng(1).standard_normal((3, 7, 4))
-    kept = vjp(model, Z, 3)[1](np.ones_like(Z))
-    shapes = {"P": (2, 4, 4), "Q": (2, 4, 4), "eta": (), "skip": None}
-    found = vjp(model, Z, 3, shapes=shapes)[1](np.ones_like(Z))
-    np.testing.assert_array_equal(found.P, kept.P[:, 0])
-    assert found.eta.shape == ()
-    assert found.eta == pytest.approx(kept.eta.sum(), rel=1e-15)
-    assert found.skip is None
-
-
 def test_targets_have_gradients_where_they_may_have_weights() -> None:
     kind = Kind("softmax", "targets")
     point, Z_bar, _ = start(kind, 3, 5, 4, 2)
-    model = Stand(point.P, point.Q, point.skip, schedule=point.steps, update="targets")
-    found = vjp(model, point.Z, 2)[1](Z_bar)
+    words = {"attention": "softmax", "update": "targets", "skip": point.skip}
+    model = loopcore.LoopedTransformer(point.P, point.Q, schedule=point.steps, **words)
+    found = model.vjp(point.Z, 2)[1](Z_bar)
     whole = by_complex_step(point, kind, Z_bar)
     assert found.P[0, 0, -1, -1] == pytest.approx(whole.P[0, 0, -1, -1], rel=1e-12)
     assert np.count_nonzero(found.P) == 1
@@ -503,10 +476,10 @@ def test_targets_have_gradients_where_they_may_have_weights() -> None:
 
 
 def test_the_pullback_is_that_of_the_prompt_at_the_call() -> None:
-    model = stand(eta=np.full(2, 0.1))
+    model = draw_model(eta=0.1)
     Z = np.random.default_rng(1).standard_normal((7, 4))
-    expected = vjp(model, Z, 3)[1](np.ones((7, 4)))
-    _, pullback = vjp(model, Z, 3)
+    expected = model.vjp(Z, 3)[1](np.ones((7, 4)))
+    _, pullback = model.vjp(Z, 3)
     Z[:] = np.nan
     np.testing.assert_array_equal(pullback(np.ones((7, 4))).Z, expected.Z)
 
@@ -526,7 +499,7 @@ def test_gradients_are_aligned(update: str) -> None:
 def test_steps_that_adapt_are_refused() -> None:
     for eta in (None, "optimal"):
         with pytest.raises(ValueError, match=r"eta: expected numbers or a schedule.*pass eta="):
-            vjp(stand(eta=eta), np.ones((3, 4)), 2)
+            loopcore.models.gradient_descent(3, eta=eta).vjp(np.ones((3, 4)), 2)
 
 
 @pytest.mark.parametrize("pickled", [False, True])

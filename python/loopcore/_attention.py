@@ -20,7 +20,7 @@ from loopcore._arguments import (
 from loopcore._description import Description
 from loopcore._layer_steps import Steps, first_loops
 from loopcore._looped import looped, warn_of_divergence
-from loopcore._looped_vjp import ModelGradient, vjp
+from loopcore._looped_vjp import ModelGradient, pull_back
 from loopcore._native import core
 from loopcore._paper import is_run
 from loopcore._prompts import Prompt, read_first_values, read_prompt, read_rows, read_targets
@@ -538,7 +538,25 @@ class LoopedTransformer(Description):
         >>> gradient.Z[-1], gradient.eta
         (array([-1.5,  1. ]), array(-8.))
         """
-        return vjp(self, Z, T, num_threads=num_threads, shapes=self._shapes)
+        if self._roots is not None:
+            step = "1/λ_max" if self.eta is None else "2/(λ_min + λ_max)"
+            raise ValueError(
+                f"eta: expected numbers or a schedule, by which alone a model is differentiated, "
+                f"got {self.eta!r}, which is {step} of the prompt; pass eta=..."
+            )
+        # Of its own: the caller may write to Z before the pullback.
+        rows, T = np.array(read_prompt(Z, self.width)), read_index(T, "T")
+        threads = read_threads(num_threads)
+        value = self(rows, T, num_threads=threads)
+        steps = self._steps(Prompt.literal(rows), T)
+
+        def pullback(Z_bar: ArrayLike) -> ModelGradient:
+            shapes = self._shapes
+            return pull_back(
+                rows, self._layers, steps, T, Z_bar, shapes=shapes, num_threads=threads
+            )
+
+        return value, pullback
 
     # ---- loops -----------------------------------------------------------------------------------
 

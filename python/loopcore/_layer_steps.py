@@ -21,6 +21,13 @@ class Steps(NamedTuple):
     scale: str
     """With "mean" divided by n; and without context rows the attention is left out."""
 
+    @property
+    def per_loop(self) -> Parameter:
+        """The steps as the kernels read them, (..., T, L), or (..., 1, L) for all loops."""
+        steps = self.schedule if self.eta is None else self.eta[..., None, :]
+        assert steps is not None
+        return steps
+
 
 def read_eta(eta: ArrayLike, L: int) -> Parameter:
     """Return the steps of the L layers, (..., L), from anything that broadcasts to that."""

@@ -48,13 +48,11 @@ def looped(
     finite : bool
         Whether all of them are finite.
     """
-    per_loop = steps.schedule if steps.eta is None else steps.eta[..., None, :]
-    assert per_loop is not None
     rows, finite = core.looped(
         prompt,
         layers.weights,
         layers.words(steps.scale),
-        per_loop,
+        steps.per_loop,
         T,
         [T] if at is None else at,
         only_queries,

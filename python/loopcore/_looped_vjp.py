@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, SupportsIndex
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from loopcore._layer_steps import Steps
+from loopcore._layers import Layers
 from loopcore._native import core
-from loopcore._prompts import Prompt, read_prompt
+from loopcore._prompts import Prompt
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -32,145 +34,69 @@ class ModelGradient(NamedTuple):
     """In the shape and type of Z, summed over the runs that shared a prompt."""
 
 
-class Model(Protocol):
-    """What is read of a `LoopedTransformer`."""
-
-    @property
-    def P(self) -> Array: ...  # noqa: N802
-    @property
-    def Q(self) -> Array: ...  # noqa: N802
-    @property
-    def skip(self) -> Array: ...
-    @property
-    def eta(self) -> Any: ...
-    @property
-    def schedule(self) -> Array | None: ...
-    @property
-    def attention(self) -> str: ...
-    @property
-    def update(self) -> str: ...
-    @property
-    def mask(self) -> str: ...
-    @property
-    def normalize(self) -> str: ...
-    @property
-    def scale(self) -> str: ...
-
-    def __call__(
-        self, Z: ArrayLike, T: SupportsIndex, *, num_threads: SupportsIndex | None = None
-    ) -> Array: ...
-
-
-Pullback = Callable[[ArrayLike], ModelGradient]
-Shapes = Mapping[str, Shape | None]
-
-
-def vjp(
-    model: Model,
-    Z: ArrayLike,
-    T: SupportsIndex,
+def pull_back(
+    Z: Array,
+    layers: Layers,
+    steps: Steps,
+    T: int,
+    Z_bar: ArrayLike,
     *,
-    num_threads: SupportsIndex | None = None,
-    shapes: Shapes | None = None,
-) -> tuple[Array, Pullback]:
-    """Return Z(T), and the function that takes its adjoint to those of the parameters and of Z.
+    shapes: Mapping[str, Shape | None],
+    num_threads: int | None,
+) -> ModelGradient:
+    """Return the adjoints of a model's parameters and of its prompts, from that of Z(T).
 
     Parameters
     ----------
-    model : LoopedTransformer
-        With numbers for eta or schedule.
     Z : (..., n + 1, D) array
-        As for the call of a model.
+        Literal prompts.
+    layers, steps
+        As `looped` takes them.
     T : int
-        Loops, at least 0.
+    Z_bar : (..., n + 1, D) array
+        The derivative of a number by Z(T), not yet checked.
+    shapes : mapping
+        Those in which P, Q, eta, schedule and skip were given, in which the gradients come; None
+        for what was not given.
     num_threads : int, optional
-        As for the call of a model; the pullback takes as many. Gradients have the same bits for any
-        number.
-    shapes : mapping, optional
-        The shapes in which P, Q, eta, schedule and skip were given, in which the gradients come;
-        None for what was not given. By default those that the model keeps.
 
     Returns
     -------
-    value : (..., n + 1, D) array
-        Z(T), as the call of the model returns it.
-    pullback : callable
-        ``pullback(Z_bar)`` with Z_bar (..., n + 1, D), the derivative of a number by Z(T), returns
-        the `ModelGradient` of that number. It may be called more than once.
-
-    See `LoopedTransformer.vjp` for all else. Linear attention with update="query", or with
-    update="all" or "targets" and a mask other than "causal", reads its keys once: their number
-    drops out of the loops, as it does in the call of the model.
+    ModelGradient
+        Linear attention with update="query", or with update="all" or "targets" and a mask other
+        than "causal", reads its keys once, as in the call of the model.
     """
-    _check_steps(model)
-    # Of its own: the caller may write to Z before the pullback.
-    prompt = np.array(read_prompt(Z, model.P.shape[-1]))
-    value = model(prompt, T, num_threads=num_threads)
-    given = dict(_shapes_of(model)) | dict(shapes or {})
-
-    all_keys, mean = model.normalize == "all", model.scale == "mean"
-    words = (model.attention, model.update, model.mask, all_keys, mean)
-
-    def pullback(Z_bar: ArrayLike) -> ModelGradient:
-        bars = core.looped_vjp(
-            Prompt.literal(prompt),
-            (model.P, model.Q, model.skip),
-            words,
-            _steps(model),
-            T,
-            Z_bar,
-            num_threads,
-        )
-        return _gradient(model, prompt.shape, given, bars)
-
-    return value, pullback
-
-
-def _check_steps(model: Model) -> None:
-    """Raise ValueError for a model whose steps are no numbers."""
-    if model.schedule is None and not isinstance(model.eta, np.ndarray):
-        step = "1/λ_max of the prompt" if model.eta is None else "2/(λ_min + λ_max) of the prompt"
-        raise ValueError(
-            f"eta: expected numbers or a schedule, by which alone a model is differentiated, got "
-            f"{model.eta!r}, which is {step}; pass eta=..."
-        )
-
-
-def _steps(model: Model) -> Array:
-    """Return the steps as the kernels read them, (..., T, L) or (..., 1, L)."""
-    return model.eta[..., None, :] if model.schedule is None else model.schedule
-
-
-def _shapes_of(model: Model) -> dict[str, Shape | None]:
-    """Return the shapes of the parameters as the model keeps them."""
-    eta = model.eta if model.schedule is None else None
-    parameters = {"P": model.P, "Q": model.Q, "skip": model.skip, "eta": eta}
-    parameters["schedule"] = model.schedule
-    return {name: None if a is None else a.shape for name, a in parameters.items()}
-
-
-def _gradient(
-    model: Model, Z_shape: Shape, shapes: Shapes, bars: tuple[Array, ...]
-) -> ModelGradient:
-    """Return the adjoints that the kernels found, in the shapes of what was given."""
-    Z_bar, P_bar, Q_bar, skip_bar, steps_bar = bars
-    if model.update == "targets":
+    Z0_bar, P_bar, Q_bar, skip_bar, steps_bar = core.looped_vjp(
+        Prompt.literal(Z),
+        layers.weights,
+        layers.words(steps.scale),
+        steps.per_loop,
+        T,
+        Z_bar,
+        num_threads,
+    )
+    if layers.update == "targets":
         P_bar, Q_bar, skip_bar = _of_targets(P_bar, Q_bar, skip_bar)
-    of_steps: dict[str, Array | None] = {"eta": None, "schedule": None}
-    if model.schedule is None:
-        of_steps["eta"] = _sum_to(steps_bar[..., 0, :], shapes["eta"])
+    eta_bar = schedule_bar = None
+    if steps.schedule is None:
+        eta_bar = _sum_to(steps_bar[..., 0, :], shapes["eta"])
     else:
-        # Loops beyond T have no part in the result. One step for all loops has come as a sum.
-        beyond = model.schedule.shape[-2] - steps_bar.shape[-2]
-        padding = [(0, 0)] * (steps_bar.ndim - 2) + [(0, beyond), (0, 0)]
-        of_steps["schedule"] = _sum_to(np.pad(steps_bar, padding), shapes["schedule"])
+        schedule_bar = _sum_to(_beyond(steps_bar, shapes["schedule"]), shapes["schedule"])
     return ModelGradient(
         P=_sum_to(P_bar, shapes["P"]),
         Q=_sum_to(Q_bar, shapes["Q"]),
+        eta=eta_bar,
+        schedule=schedule_bar,
         skip=None if shapes["skip"] is None else skip_bar,
-        Z=_sum_to(Z_bar, Z_shape),
-        **of_steps,
+        Z=_sum_to(Z0_bar, Z.shape),
     )
+
+
+def _beyond(steps_bar: Array, given: Shape | None) -> Array:
+    """Return the adjoints of the steps with zeros for those of the given loops beyond T."""
+    assert given is not None
+    padding = [(0, 0)] * (steps_bar.ndim - 2) + [(0, given[-2] - steps_bar.shape[-2]), (0, 0)]
+    return np.pad(steps_bar, padding)
 
 
 def _of_targets(P_bar: Array, Q_bar: Array, skip_bar: Array) -> tuple[Array, Array, Array]:
