@@ -142,11 +142,13 @@ TEST_CASE("every path is the right one, in the layout that is chosen") {
   }
 }
 
-TEST_CASE("more rows, numbers or loops are more work") {
-  CHECK(work(9, 5, 3) > 0);
-  CHECK(work(10, 5, 3) > work(9, 5, 3));
-  CHECK(work(9, 6, 3) > work(9, 5, 3));
-  CHECK(work(9, 5, 4) > work(9, 5, 3));
+TEST_CASE("on a path, more rows, numbers or loops are more work") {
+  for (const Index n : {9, 40}) {
+    CHECK(work(n, 5, 3) > 0);
+    CHECK(work(n + 1, 6, 3) > work(n, 6, 3));
+    CHECK(work(n, 6, 3) > work(n, 5, 3));
+    CHECK(work(n, 5, 4) > work(n, 5, 3));
+  }
 }
 
 TEST_CASE("a team does less of what passes over many rows, and as much of the loops after it") {
