@@ -8,7 +8,6 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from loopcore._adaptive_steps import adaptive_eta, shift_into_range
 from loopcore._arguments import (
     broadcast_leading,
     common_type,
@@ -17,18 +16,15 @@ from loopcore._arguments import (
     read_real,
     read_threads,
 )
-from loopcore._description import Description
-from loopcore._layer_steps import Steps, first_loops
-from loopcore._looped import looped, warn_of_divergence
+from loopcore._looped import warn_of_divergence
 from loopcore._looped_vjp import ModelGradient, pull_back
-from loopcore._native import core
-from loopcore._paper import is_run
+from loopcore._model_loops import ModelLoops
 from loopcore._prompts import Prompt, read_first_values, read_prompt, read_rows, read_targets
 
 Array = NDArray[Any]
 
 
-class LoopedTransformer(Description):
+class LoopedTransformer(ModelLoops):
     """A looped Transformer of self-attention layers: its weights, and how it uses them.
 
     A prompt Z has one token a row, width D ≥ 2, laid out x, extra channels, y; its last row is the
@@ -170,9 +166,7 @@ class LoopedTransformer(Description):
         rows, T = read_prompt(Z, self.width), read_index(T, "T")
         broadcast_leading(("Z", rows.shape, 2), *self._step_shapes())
         threads = read_threads(num_threads)
-        if self.update == "query" and self._is_run(rows.shape[-2] - 1):
-            return self._run_prompt(rows, T, None, threads)
-        end, finite = self._loop(Prompt.literal(rows), T, num_threads=threads)
+        end, finite = self._loop_prompt(rows, T, None, threads)
         if not finite:
             self._warn(end, 2, [(rows, 2)])
         return end
@@ -220,9 +214,7 @@ class LoopedTransformer(Description):
         rows, T = read_prompt(Z, self.width), read_index(T, "T")
         broadcast_leading(("Z", rows.shape, 2), *self._step_shapes())
         loops, threads = read_at(at, T), read_threads(num_threads)
-        if self.update == "query" and self._is_run(rows.shape[-2] - 1):
-            return self._run_prompt(rows, T, loops, threads)
-        states, finite = self._loop(Prompt.literal(rows), T, at=loops, num_threads=threads)
+        states, finite = self._loop_prompt(rows, T, loops, threads)
         if not finite:
             self._warn(states, 3, [(rows, 2)])
         return states
@@ -558,105 +550,11 @@ class LoopedTransformer(Description):
 
         return value, pullback
 
-    # ---- loops -----------------------------------------------------------------------------------
-
-    def _loop(
-        self, prompt: Prompt, T: int, *, axes: int = 0, num_threads: int | None, **options: Any
-    ) -> tuple[Array, bool]:
-        """Return what `looped` does with this model's steps, which lack `axes` leading axes.
-
-        Where the steps adapt, a prompt and its inverse square, the step, can be scaled by a power
-        of two, which all that linear attention makes of it follows: so are prompts whose squares
-        would leave the range.
-        """
-        shift = None
-        if self._roots is not None:
-            shift = shift_into_range(prompt, self._keys(prompt), self._roots)  # (...)
-        if shift is not None:
-            prompt = prompt.shifted(shift)
-        steps = self._steps(prompt, T, axes=axes, num_threads=num_threads)
-        rows, finite = looped(prompt, self._layers, steps, T, num_threads=num_threads, **options)
-        if shift is None:
-            return rows, finite
-        with np.errstate(over="ignore"):
-            rows = np.ldexp(rows, -np.expand_dims(shift, tuple(range(shift.ndim - rows.ndim, 0))))
-        return rows, bool(np.isfinite(rows).all())
-
-    def _is_run(self, n: int) -> bool:
-        return is_run(self._layers, self._tokens, n)
-
-    def _run(
-        self,
-        X: Array,
-        y: Array,
-        alpha: ArrayLike,
-        T: int,
-        *,
-        at: Array | None = None,
-        **options: Any,
-    ) -> Array:
-        """Return v(T) of `loopcore.run`, (..., d), or v at those loops, with this model's steps."""
-        steps: dict[str, Any] = {"eta": self.eta, "scale": self.scale}
-        if self.schedule is not None:
-            steps |= {"schedule": first_loops(self.schedule, T)[..., 0]}
-        elif isinstance(self.eta, np.ndarray):
-            steps["eta"] = self.eta[..., 0]
-        if at is None:
-            return np.asarray(core.run(X, y, alpha, T, **steps, **options))
-        return np.asarray(core.trajectory(X, y, alpha, T, at=at, **steps, **options))
-
-    def _run_prompt(self, Z: Array, T: int, at: Array | None, num_threads: int | None) -> Array:
-        """Return Z(T), or Z at those loops, where q = −v."""
-        X, y, q0, alpha = Z[..., :-1, :-1], Z[..., :-1, -1], Z[..., -1, :-1], Z[..., -1, -1]
-        v = self._run(X, y, alpha, T, at=at, q0=q0, num_threads=num_threads)
-        end = np.empty((*v.shape[:-1], *Z.shape[-2:]), Z.dtype)
-        end[...] = Z if at is None else Z[..., None, :, :]
-        end[..., -1, :-1] = -v
-        return end
-
     # ---- arguments -------------------------------------------------------------------------------
 
     def _features(self) -> int:
         """Return d."""
         return self._tokens.features(self.width)
-
-    def _step_shapes(self) -> list[tuple[str, tuple[int, ...], int]]:
-        """Return name, shape and number of core axes of the steps that were given."""
-        if self.schedule is not None:
-            return [("schedule", self.schedule.shape, 2)]
-        return [("eta", self.eta.shape, 1)] if isinstance(self.eta, np.ndarray) else []
-
-    def _steps(
-        self, prompt: Prompt, T: int, *, axes: int = 0, num_threads: int | None = None
-    ) -> Steps:
-        """Return the steps for prompts whose last `axes` leading axes the given steps lack."""
-        if self.schedule is not None:
-            schedule = first_loops(self.schedule, T)
-            return Steps(None, np.expand_dims(schedule, tuple(range(-2 - axes, -2))), self.scale)
-        if isinstance(self.eta, np.ndarray):
-            eta = np.expand_dims(self.eta, tuple(range(-1 - axes, -1)))
-            return Steps(eta, None, self.scale)
-        assert self._roots is not None
-        keys, optimal = self._keys(prompt), self.eta is not None
-        eta = adaptive_eta(keys, self._roots, optimal=optimal, num_threads=num_threads)
-        # 1/λ_max(S/n), multiplied by 1/n, is 1/λ_max(S).
-        return Steps(eta, None, "sum" if prompt.n else self.scale)
-
-    def _keys(self, prompt: Prompt) -> Array:
-        """Return the rows that adaptive steps take as attended to, (..., k, D)."""
-        return prompt.context() if self.mask == "context" else prompt.rows()
-
-    def _end_of_queries(self, prompt: Prompt, T: int, num_threads: int | None) -> Array:
-        """Return the query rows after T loops, (..., m, D)."""
-        if self._layers.queries_stand_together:
-            end, _ = self._loop(prompt, T, only_queries=True, num_threads=num_threads)
-            return end
-        X, y, queries, slots = prompt
-        alone = Prompt(
-            X[..., None, :, :], y[..., None, :], queries[..., None, :], slots[..., None]
-        )  # a prompt a query, (..., m)
-        end, _ = self._loop(alone, T, axes=1, only_queries=True, num_threads=num_threads)
-        return end[..., 0, :]
 
     def _warn(self, result: Array, core_axes: int, inputs: list[tuple[Array, int]]) -> None:
         """Warn the caller if finite input gave a result that is not finite."""
