@@ -34,6 +34,17 @@ struct AttendingRows {
   }
 };
 
+/// `count` rows of a problem, from row i on.
+inline AttendingRows attending_rows(const LoopedProblem& problem, Index i, Index count,
+                                    const double* u) {
+  AttendingRows rows{.count = count, .u = u, .visible = {}, .counted = {}};
+  for (Index r = 0; r < count; ++r) {
+    rows.visible[static_cast<std::size_t>(r)] = problem.visible(i + r);
+    rows.counted[static_cast<std::size_t>(r)] = problem.counted(i + r);
+  }
+  return rows;
+}
+
 template <class L>
 class Attend : public Aligned {
  public:

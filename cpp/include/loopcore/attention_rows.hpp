@@ -122,11 +122,7 @@ class AttentionRows final : public LoopedEngine {
   /// next ← z·skip − η Σ_h Attn(z; Q_h, P_h) for `count` rows from row i on
   void move(Worker& worker, Index i, Index count, Index layer, Lane eta, Stop& stop) {
     auto& [attends, u, received, attended] = worker;
-    AttendingRows rows{.count = count, .u = u.row(0), .visible = {}, .counted = {}};
-    for (Index r = 0; r < count; ++r) {
-      rows.visible[static_cast<std::size_t>(r)] = problem_.visible(i + r);
-      rows.counted[static_cast<std::size_t>(r)] = problem_.counted(i + r);
-    }
+    const AttendingRows rows = attending_rows(problem_, i, count, u.row(0));
     for (Index h = 0; h < problem_.model.heads; ++h) {
       multiply_rows(z_, i, count, weights_.Q(layer, h).template right<L>(), D_, u);
       attend(worker, rows, stop);

@@ -156,11 +156,7 @@ class AttentionRowsVjp final : public LoopedVjpEngine {
       std::copy_n(bar_.row(to), count * bar_.stride(), next_.row(to));
     }
     for (Index r = 0; r < count; ++r) sums.skip_bar.add(z.row(i + r), bar_.row(to + r));
-    AttendingRows rows{.count = count, .u = nullptr, .visible = {}, .counted = {}};
-    for (Index r = 0; r < count; ++r) {
-      rows.visible[static_cast<std::size_t>(r)] = problem_.visible(i + r);
-      rows.counted[static_cast<std::size_t>(r)] = problem_.counted(i + r);
-    }
+    const AttendingRows rows = attending_rows(problem_, i, count, nullptr);
     for (Index h = 0; h < problem_.model.heads; ++h) {
       undo_head(sums, i, rows, layer, h, eta);
     }

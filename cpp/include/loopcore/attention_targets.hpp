@@ -106,11 +106,7 @@ class AttentionTargets final : public LoopedEngine {
   void add_head(Worker& worker, Index i, Index count, Index layer, Index head) {
     auto& [attend, u] = worker;
     multiply_rows(z_, i, count, weights_.Q(layer, head).template right<L>(), D_, u);
-    AttendingRows rows{.count = count, .u = u.row(0), .visible = {}, .counted = {}};
-    for (Index r = 0; r < count; ++r) {
-      rows.visible[static_cast<std::size_t>(r)] = problem_.visible(i + r);
-      rows.counted[static_cast<std::size_t>(r)] = problem_.counted(i + r);
-    }
+    const AttendingRows rows = attending_rows(problem_, i, count, u.row(0));
     attend.weigh_all(keys_, rows);
     const Lane p = Lane::broadcast(weights_.P(layer, head)(D_ - 1, D_ - 1));
     for (Index r = 0; r < count; ++r) {

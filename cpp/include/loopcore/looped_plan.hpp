@@ -103,7 +103,7 @@ inline bool holds_prompts(const LoopedProblem& problem, LoopedPath path) {
 
 template <class L>
 std::unique_ptr<LoopedEngine> make_looped_engine(const LoopedProblem& problem, LoopedPath path,
-                                                 Team team) {
+                                                 Team team = Team(1)) {
   switch (path) {
     case LoopedPath::linear_query: return std::make_unique<LinearQuery<L>>(problem, team);
     case LoopedPath::linear_keys: return std::make_unique<LinearKeys<L>>(problem);
