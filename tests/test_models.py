@@ -453,6 +453,21 @@ def test_adaptive_steps_where_only_inputs_are_out_of_range(rng, size):
         close(model.predict(X * size, y, x * size, 20), model.predict(X, y, x, 20), 1e-10)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float16, np.int8, np.int64, bool])
+@pytest.mark.parametrize("size", [2.0**-270, 2.0**300])
+def test_adaptive_steps_of_targets_in_a_smaller_type(rng, kind, size):
+    X, x = rng.normal(size=(9, 4)) * size, rng.normal(size=4)
+    y = rng.integers(0, 2, 9).astype(kind)
+    whole = y.astype(float)
+    for model in (models.preconditioned(np.eye(4)), models.gradient_descent(4)):
+        got, want = (model.generate(X, targets, 1.0, 20) for targets in (y, whole))
+        np.testing.assert_array_equal(got, want)
+        close(got, loopcore.run(X, y, 1.0, 20), 1e-12)
+    model = models.gradient_descent(4, update="targets")
+    got, want = (model.predict(X, targets, x, 20) for targets in (y, whole))
+    np.testing.assert_array_equal(got, want)
+
+
 def test_adaptive_steps_of_zero_prompts_are_zero():
     for update in ("query", "targets", "all"):
         for eta in (None, "optimal"):
@@ -501,6 +516,27 @@ def test_predictions_with_the_papers_weights_are_run(rng):
         Z = np.concatenate([np.concatenate([X, y[..., None]], -1), np.zeros((3, 1, 5))], 1)
         Z[:, -1, :-1] = xs[:, 0]
         close(-model(Z, 7)[:, -1, -1], want[:, 0])
+
+
+@pytest.mark.parametrize("eta", [None, 0.02])
+def test_predictions_in_float64_of_float32_examples(rng, eta):
+    X, y = rng.normal(size=(30, 4)).astype(np.float32), rng.normal(size=30).astype(np.float32)
+    xs = rng.normal(size=(2, 4))
+    model = models.gradient_descent(4, eta=eta, update="targets")
+    want = model.predict(X.astype(float), y.astype(float), xs, 7)
+    np.testing.assert_array_equal(model.predict(X, y, xs, 7), want)
+    assert model.predict(X, y, xs.astype(np.float32), 7).dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bits_of_predictions_depend_neither_on_layout_nor_on_company(rng, dtype):
+    X, y = rng.normal(size=(3, 40, 9)).astype(dtype), rng.normal(size=(3, 40)).astype(dtype)
+    xs = rng.normal(size=(3, 5, 9)).astype(dtype)
+    model = models.gradient_descent(9, eta=0.01, update="targets")
+    want = model.predict(X, y, xs, 7)
+    np.testing.assert_array_equal(model.predict(X, y, np.asfortranarray(xs), 7), want)
+    for k, i in np.ndindex(3, 5):
+        assert model.predict(X[k], y[k], xs[k, i], 7) == want[k, i]
 
 
 @pytest.mark.parametrize("update", ["query", "targets"])

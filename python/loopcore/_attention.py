@@ -379,9 +379,15 @@ class LoopedTransformer(ModelLoops):
             queries = queries.astype(dtype, copy=False)
             queries = queries if many else queries[..., None, :]
             if self.update != "query" and self._is_run(context.shape[-2]):
-                theta = self._run(context, targets, 1.0, T, num_threads=threads)  # (..., d)
+                # In the type of the result, of float32 examples too where the queries are float64.
+                start = np.zeros(context.shape[-1], dtype)
+                theta = self._run(context, targets, 1.0, T, q0=start, num_threads=threads)
                 has_warned = not np.isfinite(theta).all()
-                predicted = (queries @ theta[..., None])[..., 0] - slots
+                # Not by matmul, whose bits depend on the layout and on the prompts around.
+                terms = np.multiply(
+                    queries, theta[..., None, :], dtype=np.float64, order="C"
+                )  # (..., m, d)
+                predicted = terms.sum(-1) - slots
             else:
                 context = context.astype(dtype, copy=False)
                 rows = self._tokens.lift(context, context)  # (..., n, D − 1)
@@ -389,7 +395,7 @@ class LoopedTransformer(ModelLoops):
                 end = self._end_of_queries(Prompt(rows, targets, lifted, slots), T, threads)
                 predicted = self._tokens.read_prediction(end, context, targets, T)
             predicted = predicted.astype(dtype, copy=False)
-        result = predicted if many else predicted[..., 0]
+        result: Array = predicted if many else predicted[..., 0]
         if not has_warned:
             self._warn(result, len(core), [*inputs, (first, len(core))])
         return result

@@ -85,11 +85,12 @@ class Prompt(NamedTuple):
         return int(self.X.shape[-2])
 
     def shifted(self, k: NDArray[np.intp]) -> Prompt:
-        """Return the parts of 2ᵏ Z, k (...)."""
+        """Return the parts of 2ᵏ Z in float64, k (...)."""
         axes = (2, 1, 2, 1)
         return Prompt(
             *(
-                np.ldexp(part, np.expand_dims(k, tuple(range(-count, 0))))
+                # Targets may be of any type, whose range is smaller.
+                np.ldexp(part.astype(np.float64), np.expand_dims(k, tuple(range(-count, 0))))
                 for part, count in zip(self, axes, strict=True)
             )
         )
