@@ -158,6 +158,17 @@ def test_edges(rng, kind):
             np.testing.assert_allclose(model(Z[:, -1:], T), want, rtol=1e-12, atol=1e-13)
 
 
+@every_kind
+@pytest.mark.parametrize("n", [2, 40])
+def test_no_loop_leaves_every_row_as_it_came(rng, kind, n):
+    model = LoopedTransformer(**random_model(rng, kind, (1, 2, "sum", True, False), 4, 2))
+    Z = rng.normal(size=(9, n + 1, 4))
+    Z[1, 0, 1], Z[3, -1, 0], Z[4, 1, -1], Z[5, 0] = np.nan, np.inf, -np.inf, -0.0
+    for start in (model(Z, 0), model.trajectory(Z, 2, [0, 0, 2])[:, 1]):
+        np.testing.assert_array_equal(start, Z)
+        np.testing.assert_array_equal(np.signbit(start[5]), np.signbit(Z[5]))
+
+
 def test_softmax_of_huge_scores_is_finite_and_exp_overflows():
     Z = np.array([[1000.0, 1.0], [999.0, 3.0], [1.0, 0.0]])
     P, Q = np.diag([0, 1]), np.diag([1.0, 0.0])

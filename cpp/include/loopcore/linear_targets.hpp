@@ -52,6 +52,7 @@ class LinearTargets final : public LoopedEngine {
 
   void open(std::span<const Prompt> prompts, Stop& stop) override {
     prompts_.open(prompts);
+    has_moved_ = false;
     if (!sums_.form(prompts_, stop)) return;
     beta_.fill(0);
     for (Index t = 0; t < L::tasks; ++t) L::entry(beta_.row(0), D_ - 1, t) = 1;
@@ -61,6 +62,7 @@ class LinearTargets final : public LoopedEngine {
     for (Index t = begin; t < end; ++t) {
       for (Index layer = 0; layer < problem_.model.layers; ++layer) {
         move(layer, prompts_.eta(t, layer));
+        has_moved_ = true;
         if (stop.after(2 * D_ * D_ * L::tasks)) return;
       }
     }
@@ -73,7 +75,7 @@ class LinearTargets final : public LoopedEngine {
         const Index count = std::min(panel_rows, part.end - begin);
         prompts_.read(begin, count, panel.row(0), thread);
         for (Index i = 0; i < count; ++i) {
-          write_target(panel.row(i));
+          if (has_moved_) write_target(panel.row(i));
           prompts_.write(panel.row(i), begin + i, k, sink, thread);
         }
         if (inner.after(2 * count * D_ * L::tasks)) return;
@@ -132,6 +134,7 @@ class LinearTargets final : public LoopedEngine {
   Index stride_;
   PromptRows<L> prompts_;
   KeySums<L> sums_;                    // S
+  bool has_moved_ = false;             // until then rows are written as they came: 0 · NaN is not 0
   Buffer GT_;                          // (layers, D, stride), Gᵀ
   TaskMatrix<L> s_;                    // (1, D)
   TaskMatrix<L> a_;                    // (1, D), without its last entry
