@@ -205,6 +205,22 @@ def test_queries_never_see_each_other(rng):
         reference.looped(Z, P, Q, T, queries=2, eta=[1.0, 1.0], mask="all")
 
 
+@pytest.mark.parametrize("n", [4, 40])
+def test_a_query_has_the_same_bits_alone_and_among_many(rng, n):
+    """Over the 64 that are worked on together, too."""
+    D, m, T = 5, 150, 3
+    for kind in KINDS:
+        # Linear attention of all rows goes by sums where many queries make rows dear.
+        if kind["update"] == "targets" or (kind["update"], n) == ("all", 4):
+            continue
+        model = LoopedTransformer(**random_model(rng, kind, (2, 2, "mean", True, True), D, T))
+        X, y, x = rng.normal(size=(n, D - 1)), rng.normal(size=n), rng.normal(size=(m, D - 1))
+        together = model.predict(X, y, x, T)
+        assert np.ptp(together) > 0
+        for k in (0, 1, 63, 64, 65, 127, 128, 149):
+            assert model.predict(X, y, x[k], T) == together[k]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
 def test_reference_computes_in_the_type_of_the_prompt(rng, dtype):
     Z = rng.normal(size=(4, 3)).astype(dtype)

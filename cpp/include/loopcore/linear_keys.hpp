@@ -19,7 +19,7 @@ class LinearKeys final : public QueryLoops<L> {
       : QueryLoops<L>(problem, 2 * problem.model.heads * problem.n * problem.model.D),
         transposed_(problem.model, Orientation::transposed),
         rows_(problem.n, problem.model.D),
-        scores_(problem.m, problem.n) {
+        scores_(std::min(panel_rows, problem.m), problem.n) {
     for (Index h = 0; h < problem.model.layers * problem.model.heads; ++h) {
       heads_.emplace_back(problem.n, problem.model.D);
     }
@@ -58,14 +58,14 @@ class LinearKeys final : public QueryLoops<L> {
   }
 
   /// attended ← Σ_h (z K_hᵀ) V_h with K = Z Qᵀ and V = Z P of the context
-  void attend(Index layer, const TaskMatrix<L>& z, TaskMatrix<L>& attended) override {
-    const Index m = problem_.m;
+  void attend(Index layer, const TaskMatrix<L>& z, Index i, Index count,
+              TaskMatrix<L>& attended) override {
     const Index n = problem_.n;
     for (Index h = 0; h < problem_.model.heads; ++h) {
       const Head& head = heads_[static_cast<std::size_t>(layer * problem_.model.heads + h)];
-      multiply(z.left(), head.keys.columns(0), m, D_, L::lanes(n), scores_.row(0),
+      multiply(z.left(i), head.keys.columns(0), count, D_, L::lanes(n), scores_.row(0),
                scores_.stride());
-      multiply(scores_.left(), head.v.right(), m, n, L::lanes(D_), attended.row(0),
+      multiply(scores_.left(), head.v.right(), count, n, L::lanes(D_), attended.row(0),
                attended.stride(), h > 0);
     }
   }
@@ -73,7 +73,7 @@ class LinearKeys final : public QueryLoops<L> {
   LoopedWeights transposed_;
   std::vector<Head> heads_;  // layers · heads of them
   TaskMatrix<L> rows_;       // (n, D)
-  TaskMatrix<L> scores_;     // (m, n)
+  TaskMatrix<L> scores_;     // (min(panel_rows, m), n)
 };
 
 }  // namespace loopcore

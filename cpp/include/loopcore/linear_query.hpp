@@ -39,8 +39,9 @@ class LinearQuery final : public QueryLoops<L> {
   }
 
   /// attended ← z M
-  void attend(Index layer, const TaskMatrix<L>& z, TaskMatrix<L>& attended) override {
-    multiply_rows(z, 0, problem_.m, M(layer).right(), D_, attended);
+  void attend(Index layer, const TaskMatrix<L>& z, Index i, Index count,
+              TaskMatrix<L>& attended) override {
+    multiply_rows(z, i, count, M(layer).right(), D_, attended);
   }
 
   KeySums<L> sums_;

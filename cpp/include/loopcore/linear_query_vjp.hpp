@@ -80,10 +80,7 @@ class LinearQueryVjp final : public LoopedVjpEngine {
     Stop& stop;
 
     Index size() const { return m * forward.z().stride(); }
-    void advance(Index step) {
-      forward.step(step / layers, step % layers);
-      stop.after(size() * forward.prompts().D());
-    }
+    void advance(Index step) { forward.step(step / layers, step % layers, stop); }
     void save(double* to) const { std::copy_n(forward.z().row(0), size(), to); }
     void load(const double* from) { std::copy_n(from, size(), forward.z().row(0)); }
   };
