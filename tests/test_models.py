@@ -518,6 +518,16 @@ def test_predictions_with_the_papers_weights_are_run(rng):
         close(-model(Z, 7)[:, -1, -1], want[:, 0])
 
 
+def test_predictions_that_overflow_are_said_beside_a_nan(rng):
+    X, y, x = rng.normal(size=(3, 30, 2)), rng.normal(size=(3, 30)), np.ones((3, 2))
+    X[0, 4, 1], y[1], x[1] = np.nan, y[1] * 1e200, 1e200
+    model = models.gradient_descent(2, update="targets")
+    with pytest.warns(loopcore.DivergenceWarning, match=r"^1 of 3 .* at index \(1,\)") as caught:
+        predicted = model.predict(X, y, x, 5)
+    assert len(caught) == 1
+    assert np.isfinite(predicted).tolist() == [False, False, True]
+
+
 @pytest.mark.parametrize("eta", [None, 0.02])
 def test_predictions_in_float64_of_float32_examples(rng, eta):
     X, y = rng.normal(size=(30, 4)).astype(np.float32), rng.normal(size=30).astype(np.float32)

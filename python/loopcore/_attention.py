@@ -374,7 +374,6 @@ class LoopedTransformer(ModelLoops):
         core = queries.shape[-2:-1] if many else ()
         first = read_first_values(y0, (*lead, *core), many=many)
         slots = first if many else first[..., None]  # (..., m)
-        has_warned = False
         with np.errstate(all="ignore"):
             queries = queries.astype(dtype, copy=False)
             queries = queries if many else queries[..., None, :]
@@ -382,7 +381,7 @@ class LoopedTransformer(ModelLoops):
                 # In the type of the result, of float32 examples too where the queries are float64.
                 start = np.zeros(context.shape[-1], dtype)
                 theta = self._run(context, targets, 1.0, T, q0=start, num_threads=threads)
-                has_warned = not np.isfinite(theta).all()
+                inputs.append((theta, 1))  # where it is not finite, that was run's to say
                 # Not by matmul, whose bits depend on the layout and on the prompts around.
                 terms = np.multiply(
                     queries, theta[..., None, :], dtype=np.float64, order="C"
@@ -396,8 +395,7 @@ class LoopedTransformer(ModelLoops):
                 predicted = self._tokens.read_prediction(end, context, targets, T)
             predicted = predicted.astype(dtype, copy=False)
         result: Array = predicted if many else predicted[..., 0]
-        if not has_warned:
-            self._warn(result, len(core), [*inputs, (first, len(core))])
+        self._warn(result, len(core), [*inputs, (first, len(core))])
         return result
 
     def operator(
