@@ -98,7 +98,9 @@ class LoopedTransformer(ModelLoops):
     Linear attention costs about D² a loop and moving row however large n is: it works with
     S = Σ zᵀz. Where 2 n ≤ 3 D + 12 it takes the rows themselves, up to four times as long, because
     S may be so ill-conditioned that many loops on it lose digits. Of more examples the paper's
-    weights are computed by `loopcore.run`, and so is the gradient descent whose y slots move.
+    weights are computed by `loopcore.run`, and so is what `predict` makes of gradient descent whose
+    y slots move. The squares of a prompt's numbers must be in the range of float64: of entries
+    beyond 1e±150 results may be NaN or zero where the formula above has numbers.
 
     Source: the layer of K. Ahn, X. Cheng, H. Daneshmand and S. Sra, "Transformers learn to
     implement preconditioned gradient descent for in-context learning", 2023, arXiv 2306.00297, with
