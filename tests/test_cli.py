@@ -21,6 +21,7 @@ from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from loopcore.commands import app
+from loopcore.studies import optima
 
 WINE = str(Path(__file__).parents[1] / "examples" / "data" / "wine.csv")
 README_OPTIONS = ("--target", "alcohol", "--standardize", "--alpha", "1", "--loops", "200")
@@ -301,6 +302,9 @@ def test_npz_and_parquet_give_the_same_as_csv(loopcore_main, tmp_path):
         (["study", "convergence", "--tasks", "0"], "--tasks"),
         (["study", "convergence", "--format", "gif"], "--format"),
         (["study", "convergence", "--output-dir", "/dev/null/a"], "/dev/null/a: Not a directory"),
+        (["study", "optima", "--seed", "-1"], "--seed"),
+        (["study", "optima", "--format", "gif"], "--format"),
+        (["study", "optima", "--output-dir", "/dev/null/a"], "/dev/null/a: Not a directory"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(loopcore_main, arguments, message):
@@ -394,6 +398,56 @@ def test_quick_study_has_1000_tasks(loopcore_main, tmp_path):
     assert "1,000 for each n" in output
 
 
+# loopcore study optima
+
+
+@pytest.fixture
+def small_optima(monkeypatch):
+    """Replace the quick study by one of a second."""
+    pytest.importorskip("scipy")
+    sizes = {"tasks": 300, "held_out": 300, "matrices": 300, "repeats": 2}
+    small = optima.Config(((6, 3), (9, 4)), 6, 3, 4.0, (50, 500), 3, 2, **sizes)
+    monkeypatch.setattr(optima, "QUICK", small)
+
+
+@pytest.mark.usefixtures("small_optima")
+def test_optima_writes_tables_figure_numbers_and_findings(loopcore_main, tmp_path):
+    folder = tmp_path / "new"
+    arguments = ("--quick", "--seed", 5, "--output-dir", folder)
+    code, output, errors = loopcore_main("study", "optima", *arguments)
+    assert (code, errors) == (0, "")
+    assert output.startswith("Trained optima: n = 6, d = 3 where not said, 2 repeats, seed 5\n")
+    assert max(map(cell_len, output.splitlines()[:-1])) <= 80
+    content = json.loads((folder / "optima.json").read_text("utf-8"), parse_constant=pytest.fail)
+    assert content["settings"]["seed"] == 5
+    assert content["settings"]["shapes"] == [[6, 3], [9, 4]]
+    for cell in content["single_steps"]:
+        row = re.search(rf"^ *{cell['n']}  +{cell['d']}  .*$", output, re.MULTILINE)[0].split()
+        for name, at in (("step", 2), ("loss", 5)):
+            assert float(row[at]) == pytest.approx(cell[name]["mean"], abs=0.06)
+            assert cell[name]["mean"] == pytest.approx(1, abs=0.2)
+    spoken = " ".join(output.split())
+    words = (folder / "optima.md").read_text("utf-8")
+    assert len(content["findings"]) == 6
+    for finding in content["findings"]:
+        assert finding in spoken
+        assert f"\n- {finding}\n" in words
+    assert "](optima.png)" in words
+    assert (folder / "optima.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("small_optima")
+def test_optima_repeats_itself(loopcore_main, tmp_path):
+    texts = []
+    for name in ("a", "b"):
+        arguments = ("--quick", "--format", "svg", "--output-dir", tmp_path / name)
+        assert loopcore_main("study", "optima", *arguments)[0] == 0
+        files = sorted((tmp_path / name).iterdir())
+        assert [file.name for file in files] == ["optima.json", "optima.md", "optima.svg"]
+        texts.append([file.read_bytes() for file in files])
+    assert texts[0] == texts[1]
+
+
 # The program itself
 
 
@@ -439,11 +493,13 @@ def test_a_stream_that_cannot_show_greek_gets_question_marks():
     assert "? = ?_max/?_min" in done.stdout
 
 
-@pytest.mark.parametrize("missing", ["typer", "rich", "tqdm", "pandas", "matplotlib"])
+@pytest.mark.parametrize("missing", ["typer", "rich", "tqdm", "pandas", "matplotlib", "scipy"])
 def test_a_missing_package_is_one_line(missing, tmp_path):
+    run = ["run", WINE, "--target", "hue", "--plot", "a.png"]
+    arguments = ["study", "optima", "--quick"] if missing == "scipy" else run
     program = (
         f"import sys; sys.modules[{missing!r}] = None; from loopcore.cli import main; "
-        f"sys.argv = ['loopcore', 'run', {WINE!r}, '--target', 'hue', '--plot', 'a.png']; main()"
+        f"sys.argv = ['loopcore', *{arguments!r}]; main()"
     )
     done = python("-c", program, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ import typer
 from rich.console import Console
 
 import loopcore
-from loopcore.studies import convergence, convergence_report, table_report, table_run
+from loopcore.studies import convergence, convergence_report, optima, table_report, table_run
+from loopcore.studies.optima import report as optima_report
 from loopcore.studies.progress import ProgressBar
 from loopcore.studies.result_files import require_figure, require_writable, write_figure
 from loopcore.studies.steps import Eta
@@ -171,6 +173,33 @@ def study_convergence(
         write_figure(figure, convergence.plot(result))
         convergence_report.save(result, numbers)
         console.print(f"wrote {figure} and {numbers}", soft_wrap=True)
+
+
+@study_app.command("optima")
+def study_optima(
+    *,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes every number.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Half a minute, not several.")] = False,
+    output_dir: Annotated[Path, typer.Option(help="Where the files go; made if missing.")] = Path(),
+    figure_format: Annotated[
+        FigureFormat, typer.Option("--format", help="How the figure is written.")
+    ] = FigureFormat.png,
+) -> None:
+    """Train models, and compare them with the optima that are known without training."""
+    console = _console()
+    with _one_line_errors():
+        config = dataclasses.replace(optima.QUICK if quick else optima.Config(), seed=seed)
+        output_dir.mkdir(parents=True, exist_ok=True)
+        figure = output_dir / f"optima.{figure_format.value}"
+        numbers, words = output_dir / "optima.json", output_dir / "optima.md"
+        require_figure(figure)
+        with ProgressBar() as progress:
+            result = optima.compute(config, progress)
+        optima_report.print_report(result, console)
+        write_figure(figure, optima.plot(result))
+        optima_report.save(result, numbers)
+        optima_report.save_findings(result, words, figure)
+        console.print(f"wrote {figure}, {numbers} and {words}", soft_wrap=True)
 
 
 @contextmanager

@@ -77,7 +77,12 @@ def require_figure(path: Path) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write numbers, names and arrays as strict JSON; NaN and infinities become null."""
     text = json.dumps(_plain(content), indent=2, allow_nan=False, ensure_ascii=False)
-    _write(path, (text + "\n").encode())
+    write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8."""
+    _write(path, text.encode())
 
 
 def write_npz(path: Path, arrays: Mapping[str, npt.ArrayLike]) -> None:
