@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+from tqdm import tqdm
 
 from loopcore.studies import progress
 from loopcore.studies.progress import ProgressBar
@@ -63,6 +64,25 @@ def test_a_long_part_is_seen_before_it_ends(terminal, monkeypatch):
         while "decomposing:   0%" not in text and time.monotonic() < deadline:
             text += terminal.shown()
     assert "decomposing:   0%" in text
+
+
+def test_an_interrupt_within_tqdm_ends_the_bar_too(terminal, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", terminal.stream)
+    monkeypatch.setattr(progress, "_QUIET_SECONDS", -1.0)
+    monkeypatch.setattr(progress, "_REFRESH_SECONDS", 0.01)
+    monkeypatch.setattr(progress, "_PATIENCE_SECONDS", 0.1)
+    lock = tqdm.get_lock()
+
+    def loop():
+        with ProgressBar() as bar:
+            bar("looping", 0, 2)
+            lock.acquire()  # which tqdm does not release if its drawing is interrupted
+            time.sleep(0.1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        loop()
+    lock.release()
 
 
 def test_nothing_is_shown_within_the_first_seconds(terminal, monkeypatch):

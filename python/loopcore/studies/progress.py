@@ -19,6 +19,7 @@ Progress = Callable[[str, int, int], None]  # stage, done, total
 
 _QUIET_SECONDS = 2.0
 _REFRESH_SECONDS = 0.5
+_PATIENCE_SECONDS = 2.0  # for the clock, which an interrupt within tqdm leaves without tqdm's lock
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -55,7 +56,7 @@ class ProgressBar:
     ) -> None:
         """Take the bar off the terminal."""
         self._ended.set()
-        self._clock.join()
+        self._clock.join(_PATIENCE_SECONDS)
         if self._bar is not None:
             self._bar.close()
 
