@@ -76,7 +76,12 @@ def linear_fixed_size(problem: Prompts) -> np.ndarray:
 
 
 def generate(problem: Prompts) -> np.ndarray:
-    """Give v(T) = −q(T) of q ← q − η softmax(q Q Zcᵀ) Zc P, q the query row. (B, d)."""
+    """Give v(T) = −q(T) of `softmax_query`. (B, d)."""
+    return -softmax_query(problem)[:, :-1]
+
+
+def softmax_query(problem: Prompts) -> np.ndarray:
+    """Loop q ← q − η softmax(q Q Zcᵀ) Zc P, q the query row. (B, D)."""
     context, q = problem.Z[:, :-1], problem.Z[:, -1]  # (B, n, D), (B, D)
     keys = context.swapaxes(-1, -2)
     for _ in range(problem.T):
@@ -84,7 +89,7 @@ def generate(problem: Prompts) -> np.ndarray:
         weights = np.exp(scores - scores.max(-1, keepdims=True))
         weights /= weights.sum(-1, keepdims=True)
         q = q - problem.eta * by_matmul(weights, context) @ problem.P
-    return -q[:, :-1]
+    return q
 
 
 def loop_and_pullback(problem: Gradient) -> tuple[np.ndarray, ...]:

@@ -87,7 +87,7 @@ def test_ctrl_c_interrupts_and_leaves_the_state_usable(call):
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("passes", ["forward", "forward and backward"])
 def test_ctrl_c_is_answered_within_one_layer(passes):
-    """A loop of matrices of 1,500 takes about a second, and the answer a tenth of that."""
+    """A layer of matrices of 1,500 takes about a second, and the answer a part of that."""
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -96,9 +96,13 @@ def test_ctrl_c_is_answered_within_one_layer(passes):
     P, Q = np.random.default_rng(0).normal(size=(2, D, D)) / D
     model = loopcore.LoopedTransformer(P, Q, 0.1, update="all")
     Z = np.ones((D, D)) / D
-    call = partial(model, Z, 1000)
-    if passes != "forward":
-        call = partial(model.vjp(Z, 3)[1], Z)
+    if passes == "forward":
+        layer, call = partial(model, Z, 1), partial(model, Z, 1000)
+    else:
+        layer, call = (partial(model.vjp(Z, T)[1], Z) for T in (1, 3))
+    begin = time.monotonic()
+    layer()
+    most = (time.monotonic() - begin) / 2
     delays = []
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
@@ -111,7 +115,7 @@ def test_ctrl_c_is_answered_within_one_layer(passes):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert -0.01 < min(delays) < 0.2, delays
+    assert -0.01 < min(delays) < most, (delays, most)
 
 
 def test_python_threads_at_once_give_the_same_bits(rng):
