@@ -144,3 +144,18 @@ def test_loops_to_tolerance_refuses(tolerance, kappa, message):
 def test_fewest_loops_gives_up_on_a_bound_that_does_not_fall():
     with pytest.raises(ValueError, match=r"bound: still above 0\.001 after"):
         theory.fewest_loops(1e-3, lambda _: 1.0)
+
+
+@pytest.mark.parametrize("name", theory.__all__)
+def test_everything_public_is_documented(name):
+    """test_docs.py runs the examples; here: they exist, with the arguments' shapes."""
+    thing = getattr(theory, name)
+    assert thing.__module__.startswith("loopcore.theory.")
+    text = thing.__doc__
+    if isinstance(thing, type):
+        assert all(getattr(thing, field).__doc__ for field in thing._fields)
+        return
+    assert ">>> " in text
+    assert all(
+        f"{section}\n    ---" in text for section in ("Parameters", "Returns", "Raises")
+    ) or ("Shapes, units and errors are those of" in " ".join(text.split()))
