@@ -130,7 +130,7 @@ def best_loops(
     -----
     Each direction alone is best left at s = σ²/(σ² + λθ*²), after ln(1 + λθ*²/σ²)/−ln(1 − ηλ)
     loops. They disagree, and the sum over directions need not have a single minimum, so every T is
-    tried, until no s is left to change the risk: O(d) each.
+    tried, O(d) each, until no later one can do better.
 
     Examples
     --------
@@ -156,9 +156,20 @@ def best_loops(
             total = np.asarray(_risk(left, lam, *task).total)
             best = np.where(total < least, T, best)
             least = np.fmin(total, least)
-            if np.all((np.abs(left) < 1e-150) | (factor == 1)):
+            if T % 32 == 0 and np.all(_settled(left, factor) | (_floor(left, lam, *task) > least)):
                 break
     return np.int64(best) if best.ndim == 0 else best
+
+
+def _settled(left: Array, factor: Array) -> npt.NDArray[np.bool_]:
+    """Tell where further loops change nothing, (...)."""
+    still: npt.NDArray[np.bool_] = np.all((np.abs(left) < 1e-150) | (factor == 1), axis=-1)
+    return still
+
+
+def _floor(left: Array, lam: Array, signal: Array, noise: Array, moments: Array) -> Values:
+    """Give what the risk never falls below again: (1 − s)² ≥ (1 − |s|)², which never falls."""
+    return _risk(np.abs(left), lam, signal, noise, moments).variance
 
 
 def _noisy_task(
