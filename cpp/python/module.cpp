@@ -12,5 +12,6 @@ PYBIND11_MODULE(LOOPCORE_MODULE, module, pybind11::mod_gil_not_used()) {
   register_looped(module);
   register_vjp(module);
   register_looped_vjp(module);
+  register_random(module);
   register_process(module);
 }

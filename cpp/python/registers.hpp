@@ -11,6 +11,7 @@ void register_spectrum(pybind11::module_& module);
 void register_looped(pybind11::module_& module);
 void register_vjp(pybind11::module_& module);
 void register_looped_vjp(pybind11::module_& module);
+void register_random(pybind11::module_& module);
 void register_process(pybind11::module_& module);
 
 }  // namespace loopcore::python

@@ -68,6 +68,14 @@ def context_curve(
 def spectrum(
     X: ArrayLike, scale: str, num_threads: SupportsIndex | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]: ...
+def random_numbers(
+    key: NDArray[np.uint64],
+    tasks: NDArray[np.uint64],
+    stream: int,
+    count: int,
+    normal: bool,
+    num_threads: SupportsIndex | None,
+) -> NDArray[np.float64]: ...
 def looped(
     prompt: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike],
     weights: tuple[ArrayLike, ArrayLike, ArrayLike],
