@@ -22,7 +22,7 @@ MODULES = sorted(
 )
 PUBLIC = [
     (module, name)
-    for module in (loopcore, loopcore.models, loopcore.reference)
+    for module in (loopcore, loopcore.baselines, loopcore.models, loopcore.reference)
     for name in module.__all__
     if callable(getattr(module, name)) and not inspect.isclass(getattr(module, name))
 ]

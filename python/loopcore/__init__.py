@@ -2,6 +2,7 @@
 
 from importlib.metadata import version as _version
 
+from loopcore import baselines as baselines
 from loopcore import models as models
 from loopcore import reference as reference
 from loopcore._attention import LoopedTransformer as LoopedTransformer
@@ -33,6 +34,7 @@ __all__ = [
     "LoopedTransformer",
     "ModelGradient",
     "Spectrum",
+    "baselines",
     "context_curve",
     "error_bound",
     "errors",
