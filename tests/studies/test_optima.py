@@ -5,7 +5,6 @@ Everything is seeded: tolerances are what the numbers of tasks leave, with room 
 
 import dataclasses
 import io
-import json
 
 import numpy as np
 import pytest
@@ -14,6 +13,8 @@ import loopcore
 from loopcore.studies import optima
 from loopcore.studies.optima import Config, compute, plot, reference
 from loopcore.studies.optima.training import Trainer, draw
+from loopcore.studies.parts import Parts
+from loopcore.studies.result_files import plain
 
 pytest.importorskip("scipy")
 
@@ -233,11 +234,12 @@ def test_parts_do_not_depend_on_one_another(tiny):
     changed = dataclasses.replace(
         TINY, shapes=((7, 3), (4, 2)), task_counts=(10, 20), schedule_loops=3
     )
-    found = compute(changed, lambda *call: calls.append(call))
+    found = compute(changed, Parts(lambda *call: calls.append(call)))
     assert found.single_steps[1].step == tiny.single_steps[0].step
     assert np.array_equal(found.schedules[0].steps, tiny.schedules[0].steps)
     assert found.gd_plus_plus[0].gamma == tiny.gd_plus_plus[0].gamma
-    stages = [("single steps", 4), ("preconditioners", 4), ("learned steps", 8), ("GD++", 4)]
+    stages = [("single steps", 4), ("preconditioners", 4), ("learned steps", 4), ("best steps", 4)]
+    stages += [("GD++", 2), ("best GD++", 2)]
     assert calls == [(name, k, total) for name, total in stages for k in range(1, total + 1)]
 
 
@@ -317,19 +319,18 @@ def test_figure_shows_the_numbers(result):
 
 
 @pytest.fixture
-def report():
-    pytest.importorskip("rich")
-    from loopcore.studies.optima import report
+def words():
+    from loopcore.studies.optima import words
 
-    return report
+    return words
 
 
-def test_findings_are_made_from_the_numbers(report, result):
-    single, inverse, isotropic, schedules, plus, fits = report.findings(result)
+def test_findings_are_made_from_the_numbers(words, result):
+    single, inverse, isotropic, schedules, plus, fits = words.findings(result)
     assert "for 2 shapes" in single
     assert "2 and 2 of 2 intervals hold the closed form" in single
     for one, text in zip(result.preconditioners, (inverse, isotropic), strict=True):
-        assert f"to the power {report._text(one.slope)}, which holds the −1/2" in text
+        assert f"to the power {words._text(one.slope)}, which holds the −1/2" in text
         assert f"of the other prior {100 * one.distance_to_other:.0f} %" in text
     assert "N(0, Σ⁻¹)" in inverse
     assert "after 50 tasks" in isotropic
@@ -337,11 +338,11 @@ def test_findings_are_made_from_the_numbers(report, result):
     assert "of 9 losses and steps agree" in schedules  # 2 ratios, 2 constants and 2 + 3 steps
     assert "of 3 losses and steps agree" in plus
     assert fits == "L-BFGS met its tolerance in all 42 trainings."
-    *_, fits = report.findings(dataclasses.replace(result, converged=40))
-    assert "in 40 of 42 trainings; the others" in fits
+    *_, fits = words.findings(dataclasses.replace(result, converged=40))
+    assert "in 40 of 42 trainings; elsewhere" in fits
 
 
-def test_findings_say_where_the_numbers_disagree(report, result):
+def test_findings_say_where_the_numbers_disagree(words, result):
     schedule = result.schedules[0]
     wrong = dataclasses.replace(schedule, best_ratio=schedule.best_ratio._replace(mean=9.0))
     one = result.preconditioners[0]
@@ -352,16 +353,16 @@ def test_findings_say_where_the_numbers_disagree(report, result):
     changed = dataclasses.replace(
         result, single_steps=(step,), preconditioners=(biased,), schedules=(wrong,)
     )
-    found = report.findings(changed)
+    found = words.findings(changed)
     assert "is 1.500 to 1.500 times" in found[0]
     assert "0 and 1 of 1 intervals" in found[0]
     assert "which does not hold the −1/2" in found[1]
-    right = report.findings(dataclasses.replace(result, schedules=(schedule,)))[3]
+    right = words.findings(dataclasses.replace(result, schedules=(schedule,)))[3]
     count, less = (int(text.split(" of 4 losses")[0].split()[-1]) for text in (right, found[2]))
     assert less == count - 1
 
 
-def test_intervals_are_written_with_the_digits_that_they_leave(report):
+def test_intervals_are_written_with_the_digits_that_they_leave(words):
     from loopcore.studies.repeats import Estimate
 
     for mean, half_width, text in (
@@ -371,25 +372,28 @@ def test_intervals_are_written_with_the_digits_that_they_leave(report):
         (0.12345, 0.00098, "0.1235 ± 0.0010"),
         (1234.5, 56.0, "1234 ± 56"),
     ):
-        assert report._text(Estimate(np.array(mean), np.array(half_width))) == text
+        assert words._text(Estimate(np.array(mean), np.array(half_width))) == text
 
 
-def test_files_hold_the_numbers(report, tiny, tmp_path):
-    report.save(tiny, tmp_path / "optima.json")
-    content = json.loads((tmp_path / "optima.json").read_text("utf-8"), parse_constant=pytest.fail)
-    assert content["settings"]["task_counts"] == [20, 40]
+def test_sheets_show_the_numbers(words, tiny):
+    single, preconditioners, schedules, plus = optima.STUDY.sheets(tiny)
+    assert single.rows[0][:2] == ("4", "2")
+    assert single.rows[0][2] == words._text(tiny.single_steps[0].step)
+    assert preconditioners.columns == ("w", "20", "40", "power")
+    assert [row[0] for row in preconditioners.rows] == ["N(0, Σ⁻¹)", "N(0, I)"]
+    assert schedules.rows[0][2] == words._text(tiny.schedules[0].best_ratio)
+    assert plus.rows[0][3] == words._text(tiny.gd_plus_plus[0].gamma)
+
+
+def test_numbers_are_written_by_name(tiny):
+    content = plain(tiny)
+    assert content["config"]["task_counts"] == [20, 40]
     assert content["single_steps"][0]["step"]["mean"] == tiny.single_steps[0].step.mean
     cell = content["schedules"][0]
     assert cell["T"] == 2
     assert cell["best_steps"]["half_width"] == tiny.schedules[0].best_steps.half_width.tolist()
     assert content["gd_plus_plus"][0]["spread"] == tiny.gd_plus_plus[0].spread
     assert content["preconditioners"][1]["prior"] == "isotropic"
-    assert content["findings"] == list(report.findings(tiny))
-    report.save_findings(tiny, tmp_path / "optima.md", tmp_path / "optima.svg")
-    text = (tmp_path / "optima.md").read_text("utf-8")
-    assert text.startswith("# Trained optima\n")
-    assert "](optima.svg)" in text
-    assert all(f"\n- {finding}\n" in text for finding in content["findings"])
 
 
 def test_the_quick_study_is_a_part_of_the_whole():

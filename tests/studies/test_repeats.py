@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from loopcore.studies.parts import Parts
 from loopcore.studies.repeats import Estimate, Repeats, estimate, stacked
 
 pytest.importorskip("scipy")
@@ -30,24 +31,24 @@ def test_mean_and_half_width_keep_the_shape():
 
 
 def test_repeats_have_numbers_of_their_own():
-    def measure(rng):
-        return rng.standard_normal(2), 5
+    def measure(key, rng):
+        return rng.standard_normal(2), key[0]
 
-    numbers, fives = Repeats(3, 4, "stage", 2)((1,), measure)
+    ((numbers, keys),) = Repeats(3, 4)("stage", [(5,)], measure)
     assert numbers.shape == (4, 2)
     assert np.unique(numbers).size == 8
-    assert fives.tolist() == [5] * 4
-    # What was measured before, and how often, does not matter; key and seed do.
-    later = Repeats(3, 2, "stage", 2)
-    other = later((2,), measure)[0]
-    assert np.array_equal(later((1,), measure)[0], numbers[:2])
+    assert keys.tolist() == [5] * 4
+    # What else is measured, and how often, does not matter; key and seed do.
+    (other, _), (again, _) = Repeats(3, 2)("stage", [(2,), (5,)], measure)
+    assert np.array_equal(again, numbers[:2])
     assert not np.isin(other, numbers).any()
-    assert not np.isin(Repeats(4, 4, "stage", 2)((1,), measure)[0], numbers).any()
+    assert not np.isin(Repeats(4, 4)("stage", [(5,)], measure)[0][0], numbers).any()
 
 
-def test_repeats_move_the_bar():
-    calls = []
-    repeats = Repeats(0, 2, "stage", 3, lambda *call: calls.append(call))
-    for key in range(3):
-        repeats((key,), lambda rng: (0,))
+def test_repeats_move_the_bar_and_are_kept():
+    calls, kept = [], {}
+    repeats = Repeats(0, 2, Parts(lambda *call: calls.append(call), kept))
+    first = repeats("stage", [(k,) for k in range(3)], lambda _, rng: (rng.random(),))
     assert calls == [("stage", done, 6) for done in range(1, 7)]
+    again = repeats("stage", [(k,) for k in range(3)], pytest.fail)
+    assert np.array_equal(first, again)

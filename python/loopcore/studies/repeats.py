@@ -3,64 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.progress import Progress, silent
+from loopcore.studies.parts import SILENT, Parts
 
 Array = npt.NDArray[np.float64]
+Key = tuple[int, ...]
 
 CONFIDENCE = 0.95
 
 
 class Repeats:
-    """The repeats of one stage: each has random numbers of its own, and moves the bar.
+    """Measures several things again and again, each time with random numbers of its own.
 
     Parameters
     ----------
     seed : int
-        Fixes every number, together with the key of a call.
+        Fixes every number, together with the key of what is measured.
     count : int
-        How often each part is measured, R.
-    stage : str
-        What the bar shows.
-    parts : int
-        How many parts the stage has.
-    progress : callable
-        The bar.
+        How often each is measured, R.
+    parts : Parts
+        What measures them.
 
     Examples
     --------
-    >>> repeats = Repeats(seed=0, count=400, stage="drawing", parts=1)
-    >>> (heights,) = repeats((7,), lambda rng: (rng.standard_normal(),))
+    >>> repeats = Repeats(seed=0, count=400)
+    >>> ((heights,),) = repeats("drawing", [(7,)], lambda key, rng: (rng.standard_normal(),))
     >>> mean, half_width = estimate(heights)
     >>> print(abs(mean) < 0.15, half_width.round(2))  # 2/√R
     True 0.1
     """
 
-    def __init__(
-        self, seed: int, count: int, stage: str, parts: int, progress: Progress = silent
-    ) -> None:
+    def __init__(self, seed: int, count: int, parts: Parts = SILENT) -> None:
         self._seed = seed
         self._count = count
-        self._stage = stage
-        self._total = parts * count
-        self._progress = progress
-        self._done = 0
+        self._parts = parts
 
     def __call__(
-        self, key: tuple[int, ...], measure: Callable[[np.random.Generator], tuple[object, ...]]
-    ) -> list[Array]:
-        """Return the columns (R, ...) of what `measure` gives; no two keys share random numbers."""
-        rows = []
-        for repeat in range(self._count):
-            seed = np.random.SeedSequence([self._seed, *key, repeat])
-            rows.append(measure(np.random.default_rng(seed)))
-            self._done += 1
-            self._progress(self._stage, self._done, self._total)
-        return [np.array(column, np.float64) for column in zip(*rows, strict=True)]
+        self,
+        stage: str,
+        keys: Sequence[Key],
+        measure: Callable[[Key, np.random.Generator], tuple[Any, ...]],
+    ) -> list[list[Array]]:
+        """Return for each key the columns (R, ...) of what `measure` gives.
+
+        No two keys share random numbers.
+        """
+
+        def measure_one(what: tuple[Key, int]) -> tuple[Any, ...]:
+            key, repeat = what
+            sequence = np.random.SeedSequence([self._seed, *key, repeat])
+            return measure(key, np.random.default_rng(sequence))
+
+        every = [(key, repeat) for key in keys for repeat in range(self._count)]
+        rows = self._parts(stage, every, lambda *fields: fields, measure_one)
+        R = self._count
+        return [
+            [np.array(column, np.float64) for column in zip(*rows[k * R : k * R + R], strict=True)]
+            for k in range(len(keys))
+        ]
 
 
 class Estimate(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import logging
@@ -76,7 +77,7 @@ def require_figure(path: Path) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write numbers, names and arrays as strict JSON; NaN and infinities become null."""
-    text = json.dumps(_plain(content), indent=2, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")
 
 
@@ -95,15 +96,19 @@ def write_npz(path: Path, arrays: Mapping[str, npt.ArrayLike]) -> None:
 
 def write_figure(path: Path, figure: Figure) -> None:
     """Write a figure in the format that the file's name ends in."""
+    _write(path, figure_bytes(figure, path.suffix.lower().lstrip(".")))
+
+
+def figure_bytes(figure: Figure, kind: str, *, transparent: bool = False) -> bytes:
+    """Return a figure as PNG or SVG; the same figure gives the same bytes."""
     import matplotlib as mpl
 
-    kind = path.suffix.lower().lstrip(".")
-    # the same figure gives the same bytes: no date, and ids that do not depend on chance
+    # no date, and ids that do not depend on chance
     metadata = {"Date": None} if kind == "svg" else {}
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "loopcore"}):
-        figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
-    _write(path, buffer.getvalue())
+        figure.savefig(buffer, format=kind, dpi=200, metadata=metadata, transparent=transparent)
+    return buffer.getvalue()
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -116,14 +121,26 @@ def _write(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def _plain(value: Any) -> Any:
-    """Turn NumPy values into JSON's own."""
+def plain(value: Any) -> Any:  # noqa: PLR0911
+    """Turn NumPy values, dataclasses and named tuples into JSON's own; NaN and infinities: None.
+
+    Examples
+    --------
+    >>> plain({"x": np.array([1.0, np.nan]), "n": np.int64(3)})
+    {'x': [1.0, None], 'n': 3}
+    """
+    if dataclasses.is_dataclass(value):
+        return plain({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return plain(value._asdict())
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.optima.parts import GdPlusPlus, Schedule
+from loopcore.studies.optima.measure import GdPlusPlus, Schedule
 from loopcore.studies.repeats import Estimate, stacked
 
 if TYPE_CHECKING:

@@ -1,0 +1,169 @@
+"""The parts of a study: measured one by one, and kept where a study is interrupted."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+import loopcore
+from loopcore.studies.progress import Progress, silent
+from loopcore.studies.result_files import plain, write_npz
+
+Array = npt.NDArray[Any]
+Key = TypeVar("Key")
+
+
+class _Part(Protocol):
+    """A NamedTuple of numbers and arrays."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+P = TypeVar("P", bound=_Part)
+
+
+class Parts:
+    """Measures the parts of a study, moves the bar, and remembers what is done.
+
+    Parameters
+    ----------
+    progress : callable
+        The bar.
+    kept : dict, optional
+        Parts that were measured before, by stage and key; those measured now are added. None keeps
+        nothing.
+
+    Examples
+    --------
+    >>> from typing import NamedTuple
+    >>> class Square(NamedTuple):
+    ...     value: np.ndarray
+    >>> squares = Parts()("squaring", [1, 2, 3], Square, lambda x: Square(x * x))
+    >>> [int(square.value) for square in squares]
+    [1, 4, 9]
+    """
+
+    def __init__(
+        self, progress: Progress = silent, kept: dict[str, tuple[Array, ...]] | None = None
+    ) -> None:
+        self._progress = progress
+        self._kept = kept
+
+    def __call__(
+        self,
+        stage: str,
+        keys: Iterable[Key],
+        kind: Callable[..., P],
+        measure: Callable[[Key], P],
+    ) -> list[P]:
+        """Measure one part for each key, unless it is kept.
+
+        Parameters
+        ----------
+        stage : str
+            What the bar shows; no two stages of a study share a name.
+        keys : iterable
+            What the parts are of: numbers, names, or tuples of these. A part takes seconds at most,
+            or the bar stands and Ctrl-C loses much, and does not depend on other parts.
+        kind : NamedTuple class
+            What a part is: numbers and arrays.
+        measure : callable
+            Measures the part of a key.
+
+        Returns
+        -------
+        list of kind
+            One part a key, in their order; every field an array, whether measured or kept.
+        """
+        keys = list(keys)
+        parts = []
+        for done, key in enumerate(keys, 1):
+            name = f"{stage}: {key}"
+            fields = None if self._kept is None else self._kept.get(name)
+            if fields is None:
+                fields = tuple(np.asarray(field) for field in measure(key))
+                if self._kept is not None:
+                    self._kept[name] = fields
+            parts.append(kind(*fields))
+            self._progress(stage, done, len(keys))
+        return parts
+
+
+SILENT = Parts()
+"""Shows nothing and keeps nothing: what a study measures its parts with unless told otherwise."""
+
+
+@contextmanager
+def keeping(
+    path: Path,
+    settings: Any,
+    progress: Progress = silent,
+    say: Callable[[str], None] = print,
+    *,
+    always: bool = False,
+) -> Iterator[Parts]:
+    """Keep the parts of a study in a file if it is interrupted or fails, and go on from them.
+
+    Parameters
+    ----------
+    path : path
+        The file, NPZ without pickles; taken away once the study ends well.
+    settings : dataclass
+        What the parts depend on: those of other settings, or of another version, are not used.
+    progress : callable
+        The bar.
+    say : callable
+        Takes a sentence for the user.
+    always : bool
+        Keep the parts of a study that ends well too.
+    """
+    origin = json.dumps([loopcore.__version__, plain(settings)])
+    kept = _read(path, origin)
+    found = len(kept)
+    if found:
+        say(f"going on from {_count(found)} kept in {path}")
+    try:
+        yield Parts(progress, kept)
+    except BaseException:
+        _keep(path, origin, kept, found)
+        if kept:
+            say(f"{_count(len(kept))} kept in {path}: the same command goes on from there")
+        raise
+    if always:
+        _keep(path, origin, kept, found)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _keep(path: Path, origin: str, kept: dict[str, tuple[Array, ...]], found: int) -> None:
+    if len(kept) > found:
+        named = {f"{name}|{i}": a for name, part in kept.items() for i, a in enumerate(part)}
+        write_npz(path, {"origin": np.array(origin), **named})
+
+
+def _read(path: Path, origin: str) -> dict[str, tuple[Array, ...]]:
+    """Return the parts in a file, none where it is not there or has another origin."""
+    if not zipfile.is_zipfile(path):  # missing, or something else
+        return {}
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if str(archive["origin"]) != origin:
+                return {}
+            fields: dict[str, list[Array]] = {}
+            for name in archive.files:  # in the order in which they were written
+                if name != "origin":
+                    fields.setdefault(name.rpartition("|")[0], []).append(archive[name])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # not what `keeping` writes
+        return {}
+    return {name: tuple(part) for name, part in fields.items()}
+
+
+def _count(parts: int) -> str:
+    return "1 part" if parts == 1 else f"{parts:,} parts"
