@@ -1,0 +1,162 @@
+"""The report: many studies on one HTML page that needs no other file."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from loopcore.studies import machine
+from loopcore.studies.progress import Progress
+from loopcore.studies.result_files import figure_bytes, plain, versions, write_text
+from loopcore.studies.runner import Run, kept_parts, run_study
+from loopcore.studies.study import SUMMARIES, Study, find
+
+
+def make_report(
+    names: Sequence[str],
+    folder: Path,
+    seed: int,
+    progress: Progress,
+    say: Callable[[str], None],
+    *,
+    quick: bool = False,
+) -> Path:
+    """Run studies, and write what they found on one page.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the studies, in the order of the page.
+    folder : path
+        Where report.html and the files of `runner.run_study` go; made if missing.
+    seed : int
+        Of every study.
+    progress : callable
+        The bar.
+    say : callable
+        Takes sentences for the user.
+    quick : bool
+        With the studies' quick settings.
+
+    Returns
+    -------
+    path
+        Of the page. If a study is interrupted or fails, the page has those that ended before, and
+        all of their parts are kept: the same call goes on from there.
+
+    Raises
+    ------
+    ValueError
+        If there is no study of a name, or one is named twice.
+    """
+    studies = [find(name) for name in names]
+    if not studies or len(set(names)) < len(names):
+        raise ValueError(f"studies: expected names, each once, got {', '.join(names) or 'none'}")
+    page, runs, start = folder / "report.html", list[Run](), time.monotonic()
+    try:
+        for number, study in enumerate(studies, 1):
+            moved = _named(progress, f"{study.name} ({number} of {len(studies)})")
+            config = dataclasses.replace(study.quick if quick else study.full, seed=seed)
+            runs.append(
+                run_study(
+                    study, config, folder, figure_format="svg", progress=moved, say=say, keep=True
+                )
+            )
+    except BaseException:
+        if runs:
+            missing = [study.name for study in studies[len(runs) :]]
+            write_text(page, render(runs, missing, time.monotonic() - start, quick=quick))
+            say(f"{page} has the {len(runs)} studies that ended; not {', '.join(missing)}")
+        raise
+    write_text(page, render(runs, [], time.monotonic() - start, quick=quick))
+    for name in names:
+        kept_parts(name, folder).unlink(missing_ok=True)
+    return page
+
+
+def render(runs: Sequence[Run], missing: Sequence[str], seconds: float, *, quick: bool) -> str:
+    """Return the page as HTML.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Studies that ended, at least one.
+    missing : sequence of str
+        Names of those that did not.
+    seconds : float
+        How long all took.
+    quick : bool
+        Whether their settings are the quick ones.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Without Jinja.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("loopcore.studies", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(
+        studies=[_section(run) for run in runs],
+        missing=[(name, SUMMARIES[name]) for name in missing],
+        seed=runs[0].result.config.seed,
+        settings="quick" if quick else "full",
+        duration=duration(seconds),
+        made=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        machine=machine.describe(),
+        versions=versions(),
+    )
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people say it.
+
+    Examples
+    --------
+    >>> duration(0.42), duration(75.3), duration(3725)
+    ('0.4 s', '1 min 15 s', '1 h 2 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _named(progress: Progress, name: str) -> Progress:
+    """Return a bar that says which study it is of."""
+    return lambda stage, done, total: progress(f"{name}: {stage}", done, total)
+
+
+def _section(run: Run) -> dict[str, Any]:
+    """Collect what the template shows of a study."""
+    study: Study[Any, Any] = run.study
+    figure = figure_bytes(study.plot(run.result), "svg", transparent=True)
+    settings = plain(run.result.config)
+    return {
+        "study": study,
+        "figure": base64.b64encode(figure).decode(),
+        "findings": study.findings(run.result),
+        "sheets": study.sheets(run.result),
+        "settings": [(name, _shown(value)) for name, value in settings.items()],
+        "duration": duration(run.seconds),
+    }
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return "(" + ", ".join(map(_shown, value)) + ")"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
