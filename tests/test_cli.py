@@ -21,7 +21,9 @@ from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from loopcore.commands import app
-from loopcore.studies import optima
+from loopcore.studies.study import SUMMARIES
+
+sys.path.append(str(Path(__file__).parent / "studies"))  # sample_study
 
 WINE = str(Path(__file__).parents[1] / "examples" / "data" / "wine.csv")
 README_OPTIONS = ("--target", "alcohol", "--standardize", "--alpha", "1", "--loops", "200")
@@ -348,104 +350,82 @@ def test_a_full_disk_is_one_line(loopcore_main, monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# loopcore study convergence
-
-
-def test_study_writes_table_figure_and_numbers(loopcore_main, tmp_path):
-    folder = tmp_path / "new" / "folder"
-    arguments = ("--tasks", 300, "--seed", 5, "--loops", 40, "--output-dir", folder)
-    code, output, errors = loopcore_main("study", "convergence", *arguments)
-    assert (code, errors) == (0, "")
-    assert "300 for each n, seed 5" in output
-    assert "Every error of 1,200 tasks stayed below its task's bound" in output
-    content = json.loads((folder / "convergence.json").read_text("utf-8"))
-    assert content["settings"] == {
-        "d": 4,
-        "examples": [5, 10, 20, 40],
-        "loops": 40,
-        "tasks": 300,
-        "alpha": 1.0,
-        "seed": 5,
-    }
-    assert set(content["versions"]) == {"loopcore", "isa", "numpy", "python", "platform"}
-    assert content["loops"] == list(range(41))
-    for curves in content["curves"]:
-        row = re.search(rf"^ *{curves['n']}  .*$", output, re.MULTILINE)[0].split()
-        assert float(row[1]) == pytest.approx(curves["kappa"]["0.5"], rel=5e-3)
-        assert float(row[4]) == pytest.approx(curves["error"]["0.5"][-1], rel=5e-3)
-        assert float(row[7]) == pytest.approx(curves["bound"]["0.95"][-1], rel=5e-3)
-        assert np.all(np.array(curves["error"]["0.95"]) <= curves["bound"]["0.95"])
-        assert curves["errors_above_bound"] == 0
-    assert (folder / "convergence.png").read_bytes().startswith(b"\x89PNG")
-    assert max(map(cell_len, output.splitlines()[:-1])) <= 80
-
-
-def test_study_repeats_itself(loopcore_main, tmp_path):
-    texts = []
-    for name in ("a", "b"):
-        arguments = ("--tasks", 50, "--alpha", "random", "--examples", "6,12", "--format", "svg")
-        folder = tmp_path / name
-        assert loopcore_main("study", "convergence", *arguments, "--output-dir", folder)[0] == 0
-        assert sorted(p.name for p in folder.iterdir()) == ["convergence.json", "convergence.svg"]
-        texts.append([path.read_bytes() for path in sorted(folder.iterdir())])
-    assert texts[0] == texts[1]
-
-
-def test_quick_study_has_1000_tasks(loopcore_main, tmp_path):
-    arguments = ("--quick", "--examples", "5", "--output-dir", tmp_path)
-    code, output, _ = loopcore_main("study", "convergence", *arguments)
-    assert code == 0
-    assert "1,000 for each n" in output
-
-
-# loopcore study optima
+# loopcore study and loopcore report
 
 
 @pytest.fixture
-def small_optima(monkeypatch):
-    """Replace the quick study by one of a second."""
-    pytest.importorskip("scipy")
-    sizes = {"tasks": 300, "held_out": 300, "matrices": 300, "repeats": 2}
-    small = optima.Config(((6, 3), (9, 4)), 6, 3, 4.0, (50, 500), 3, 2, **sizes)
-    monkeypatch.setattr(optima, "QUICK", small)
+def small_studies(monkeypatch):
+    """Replace all studies by samples of a moment."""
+    from sample_study import named
+
+    for module in ("commands.study", "studies.report"):
+        monkeypatch.setattr(f"loopcore.{module}.find", named)
 
 
-@pytest.mark.usefixtures("small_optima")
-def test_optima_writes_tables_figure_numbers_and_findings(loopcore_main, tmp_path):
-    folder = tmp_path / "new"
-    arguments = ("--quick", "--seed", 5, "--output-dir", folder)
-    code, output, errors = loopcore_main("study", "optima", *arguments)
+@pytest.mark.usefixtures("small_studies")
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_every_study_has_a_command(loopcore_main, tmp_path, name):
+    arguments = ("--quick", "--seed", 5, "--output-dir", tmp_path, "--format", "svg")
+    code, output, errors = loopcore_main("study", name, *arguments)
     assert (code, errors) == (0, "")
-    assert output.startswith("Trained optima: n = 6, d = 3 where not said, 2 repeats, seed 5\n")
+    assert output.startswith(f"The {name} study, seed 5\nHow high?\n")
+    assert "- Of 2 sizes & heights < 4 the last is the largest.\n" in output
+    names = [f"{name}.{kind}" for kind in ("svg", "json", "md")]
+    files = [str(tmp_path / file) for file in names]
+    assert output.endswith(f"wrote {files[0]}, {files[1]} and {files[2]}\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+
+
+def test_convergence_takes_its_settings(loopcore_main, tmp_path, monkeypatch):
+    from loopcore.commands import study
+
+    given = {}
+    monkeypatch.setattr(study, "_perform", lambda name, changes, **rest: given.update(changes))
+    arguments = ("--examples", "5,10", "--d", "3", "--loops", "7", "--alpha", "2.5")
+    assert loopcore_main("study", "convergence", *arguments)[0] == 0
+    assert given == {"examples": (5, 10), "d": 3, "loops": 7, "alpha": 2.5, "tasks": None}
+    assert loopcore_main("study", "convergence", "--alpha", "random")[0] == 0
+    assert given["alpha"] == "random"
+
+
+def test_study_writes_the_papers_experiment(loopcore_main, tmp_path):
+    folder = tmp_path / "new" / "folder"
+    arguments = ("--quick", "--tasks", 100, "--seed", 5, "--loops", 40, "--output-dir", folder)
+    code, output, errors = loopcore_main("study", "convergence", *arguments)
+    assert (code, errors) == (0, "")
     assert max(map(cell_len, output.splitlines()[:-1])) <= 80
-    content = json.loads((folder / "optima.json").read_text("utf-8"), parse_constant=pytest.fail)
-    assert content["settings"]["seed"] == 5
-    assert content["settings"]["shapes"] == [[6, 3], [9, 4]]
-    for cell in content["single_steps"]:
-        row = re.search(rf"^ *{cell['n']}  +{cell['d']}  .*$", output, re.MULTILINE)[0].split()
-        for name, at in (("step", 2), ("loss", 5)):
-            assert float(row[at]) == pytest.approx(cell[name]["mean"], abs=0.06)
-            assert cell[name]["mean"] == pytest.approx(1, abs=0.2)
-    spoken = " ".join(output.split())
-    words = (folder / "optima.md").read_text("utf-8")
-    assert len(content["findings"]) == 6
-    for finding in content["findings"]:
-        assert finding in spoken
-        assert f"\n- {finding}\n" in words
-    assert "](optima.png)" in words
-    assert (folder / "optima.png").read_bytes().startswith(b"\x89PNG")
+    content = json.loads((folder / "convergence.json").read_text("utf-8"))
+    settings = {"d": 4, "examples": [5, 10, 20, 40], "loops": 40, "tasks": 100, "seed": 5}
+    assert {name: content["settings"][name] for name in settings} == settings
+    assert set(content["versions"]) == {"loopcore", "isa", "numpy", "python", "platform"}
+    assert (folder / "convergence.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.usefixtures("small_optima")
-def test_optima_repeats_itself(loopcore_main, tmp_path):
-    texts = []
-    for name in ("a", "b"):
-        arguments = ("--quick", "--format", "svg", "--output-dir", tmp_path / name)
-        assert loopcore_main("study", "optima", *arguments)[0] == 0
-        files = sorted((tmp_path / name).iterdir())
-        assert [file.name for file in files] == ["optima.json", "optima.md", "optima.svg"]
-        texts.append([file.read_bytes() for file in files])
-    assert texts[0] == texts[1]
+@pytest.mark.usefixtures("small_studies")
+def test_report_writes_a_page(loopcore_main, tmp_path):
+    arguments = ("--quick", "--studies", "noise, real", "--output-dir", tmp_path)
+    code, output, errors = loopcore_main("report", *arguments)
+    assert (code, errors) == (0, "")
+    page = tmp_path / "report.html"
+    assert output == f"wrote {page}\n"
+    assert "The noise study" in page.read_text("utf-8")
+    assert (tmp_path / "real.json").exists()
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_so(loopcore_main, tmp_path, monkeypatch):
+    from sample_study import interrupted, named
+
+    monkeypatch.setattr(
+        "loopcore.commands.study.find", lambda name: named(name, compute=interrupted)
+    )
+    code, output, errors = loopcore_main("study", "noise", "--output-dir", tmp_path)
+    kept = tmp_path / "noise.kept.npz"
+    assert (code, output) == (130, "")
+    assert errors == (
+        f"loopcore: 1 part kept in {kept}: the same command goes on from there\n"
+        "loopcore: interrupted\n"
+    )
+    assert kept.exists()
 
 
 # The program itself

@@ -54,9 +54,9 @@ def make_report(
     ValueError
         If there is no study of a name, or one is named twice.
     """
-    studies = [find(name) for name in names]
-    if not studies or len(set(names)) < len(names):
+    if not names or len(set(names)) < len(names):
         raise ValueError(f"studies: expected names, each once, got {', '.join(names) or 'none'}")
+    studies = [find(name) for name in names]
     page, runs, start = folder / "report.html", list[Run](), time.monotonic()
     try:
         for number, study in enumerate(studies, 1):
@@ -71,7 +71,7 @@ def make_report(
         if runs:
             missing = [study.name for study in studies[len(runs) :]]
             write_text(page, render(runs, missing, time.monotonic() - start, quick=quick))
-            say(f"{page} has the {len(runs)} studies that ended; not {', '.join(missing)}")
+            say(f"{page} has {len(runs)} of {len(studies)} studies; not {', '.join(missing)}")
         raise
     write_text(page, render(runs, [], time.monotonic() - start, quick=quick))
     for name in names:
