@@ -9,7 +9,7 @@ import pytest
 import loopcore
 from loopcore import baselines, tasks, theory
 from loopcore.studies.noise import STUDY, Config, compute, plot
-from loopcore.studies.noise.measure import _cross_validated, _draw, _penalties, keys, measure
+from loopcore.studies.noise.measure import _cross_validated, _draw, _penalties, keys, measure_part
 from loopcore.studies.noise.summary import (
     HINDSIGHT,
     LIMIT,
@@ -60,7 +60,7 @@ def test_tasks_have_their_ratio_and_unit_parameters():
 
 
 def test_errors_are_those_of_the_literal_loop_and_of_ridge():
-    part = measure(TINY, (5, 3, 0))
+    part = measure_part(TINY, (5, 3, 0))
     X, y, theta = _draw(TINY, 5, 3, range(10))
     s, b = 1, 4
     lam = np.linalg.eigvalsh(X[b].T @ X[b])
@@ -101,7 +101,7 @@ def test_penalties_match_the_loops():
 
 
 def test_closed_forms_of_a_part_are_those_of_all_integers():
-    part = measure(SMALL, (24, 8, 0))
+    part = measure_part(SMALL, (24, 8, 0))
     X, _, _ = _draw(SMALL, 24, 8, range(len(part.top)))
     lam = np.linalg.eigvalsh(X.swapaxes(-1, -2) @ X)
     s = 2

@@ -28,7 +28,7 @@ from loopcore.studies.nonlinear.config import (
     raw_floor,
 )
 from loopcore.studies.nonlinear.kernels import modes
-from loopcore.studies.nonlinear.measure import Part, _tuned, draw, keys, measure
+from loopcore.studies.nonlinear.measure import Part, _tuned, draw, keys, measure_part
 from loopcore.studies.parts import Parts
 
 pytest.importorskip("scipy")
@@ -155,7 +155,7 @@ def test_methods_see_the_same_tasks_and_tune_on_others():
     test, held_out = draw(SMALL, setting, range(150)), draw(SMALL, setting, range(150, 180))
     assert len(np.unique(np.append(test.X[:, 0, 0], held_out.X[:, 0, 0]))) == 180
     for method in (RAW, LIMIT, "exp", RIDGE):
-        part = measure(SMALL, (*setting, method))
+        part = measure_part(SMALL, (*setting, method))
         np.testing.assert_array_equal(part.variance, test.y_query.var(axis=-1, ddof=1))
     other = draw(SMALL, Setting(NETWORK, 2, 6), range(150))
     assert (other.X[:, 0, 0] != test.X[:, 0, 0]).all()
@@ -170,7 +170,7 @@ def test_tuning_takes_the_least_finite_mean():
 
 
 def test_loops_on_features_are_the_literal_ones():
-    part = measure(SMALL, (QUADRATIC, 2, 6, CONSTANT))
+    part = measure_part(SMALL, (QUADRATIC, 2, 6, CONSTANT))
     batch = draw(SMALL, Setting(QUADRATIC, 2, 6), range(3))
     T, b = int(part.loops), 2
     X, queries = (
@@ -195,11 +195,11 @@ def test_lifted_methods_are_the_baselines():
         (LIMIT, baselines.least_squares(*task)),
         (CHOSEN, baselines.gradient_descent(*task, SMALL.candidates)),
     ):
-        part = measure(SMALL, (QUADRATIC, 2, 3, method))
+        part = measure_part(SMALL, (QUADRATIC, 2, 3, method))
         np.testing.assert_allclose(
             part.error, np.mean((predicted - batch.y_query) ** 2, axis=-1), rtol=1e-12
         )
-    part = measure(SMALL, (QUADRATIC, 2, 3, RIDGE))
+    part = measure_part(SMALL, (QUADRATIC, 2, 3, RIDGE))
     mu = float(part.width) * loopcore.spectrum(task[0]).lambda_max[:, None]
     predicted = baselines.ridge(*task, penalty=mu)
     np.testing.assert_allclose(
@@ -240,7 +240,7 @@ def test_measured_floors_and_limits_are_the_closed_forms(result):
 
 
 def test_scores_are_of_means_and_of_medians(result):
-    part = measure(SMALL, (QUADRATIC, 2, 18, "exp"))
+    part = measure_part(SMALL, (QUADRATIC, 2, 18, "exp"))
     score = result.cells[2].scores["exp"]
     assert score.error.value == pytest.approx(part.error.mean() / part.variance.mean())
     assert score.error.low < score.error.value < score.error.high

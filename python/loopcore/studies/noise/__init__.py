@@ -39,7 +39,7 @@ from __future__ import annotations
 from loopcore.studies.noise.config import QUICK, Config
 from loopcore.studies.noise.figure import plot
 from loopcore.studies.noise.findings import findings, sheets
-from loopcore.studies.noise.measure import Part, keys, measure
+from loopcore.studies.noise.measure import Part, keys, measure_part
 from loopcore.studies.noise.result import Result
 from loopcore.studies.noise.summary import Cell, summed_up
 from loopcore.studies.parts import SILENT, Parts
@@ -80,7 +80,7 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     measured: dict[tuple[int, int], list[Part]] = {shape: [] for shape in config.shapes}
     names = keys(config)
     for (n, d, _), part in zip(
-        names, parts("stopping", names, Part, lambda key: measure(config, key)), strict=True
+        names, parts("stopping", names, Part, lambda key: measure_part(config, key)), strict=True
     ):
         measured[n, d].append(part)
     return Result(config, tuple(summed_up(config, n, d, p) for (n, d), p in measured.items()))

@@ -63,7 +63,7 @@ def _part(d: int) -> int:
     return max(_PART // d, 1)
 
 
-def measure(config: Config, key: tuple[int, int, int]) -> Part:
+def measure_part(config: Config, key: tuple[int, int, int]) -> Part:
     """Measure the tasks of one part, all signal-to-noise ratios with the same X, θ* and noise."""
     n, d, start = key
     numbers = range(start, min(start + _part(d), config.tasks))

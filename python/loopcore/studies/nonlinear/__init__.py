@@ -34,7 +34,7 @@ from __future__ import annotations
 from loopcore.studies.nonlinear.config import QUICK, Config
 from loopcore.studies.nonlinear.figure import plot
 from loopcore.studies.nonlinear.findings import findings, sheets
-from loopcore.studies.nonlinear.measure import Part, keys, measure
+from loopcore.studies.nonlinear.measure import Part, keys, measure_part
 from loopcore.studies.nonlinear.result import Cell, Result, Score, summed_up
 from loopcore.studies.parts import SILENT, Parts
 from loopcore.studies.study import Study
@@ -76,7 +76,9 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     True
     """
     names = keys(config)
-    return summed_up(config, names, parts("methods", names, Part, lambda key: measure(config, key)))
+    return summed_up(
+        config, names, parts("methods", names, Part, lambda key: measure_part(config, key))
+    )
 
 
 STUDY: Study[Config, Result] = Study(

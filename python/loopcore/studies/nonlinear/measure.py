@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,7 +58,7 @@ def keys(config: Config) -> list[Key]:
     return [(*one, method) for one in config.settings for method in config.methods(one)]
 
 
-def measure(config: Config, key: Key) -> Part:
+def measure_part(config: Config, key: Key) -> Part:
     """Tune one method on held-out tasks, and measure it on others."""
     target, d, n, method = key
     setting = Setting(target, d, n)
@@ -74,6 +75,7 @@ def measure(config: Config, key: Key) -> Part:
     return _part(test, _baseline(config, method, d, test)[best][0], width=tried[2])
 
 
+@lru_cache(maxsize=2)  # measured and held-out tasks: of one setting, method after method
 def draw(config: Config, setting: Setting, numbers: range) -> Tasks:
     """Draw tasks of a setting by their numbers; all methods have the same."""
     seed = [config.seed, *setting.target.encode(), setting.d, setting.n]
