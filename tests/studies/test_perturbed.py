@@ -18,6 +18,7 @@ from loopcore.studies.perturbed import (
     Config,
     algebra,
     compute,
+    drift,
     learned,
     masks,
     starts,
@@ -317,6 +318,48 @@ def test_start_floor_is_that_of_the_pseudoinverse():
         assert found.floor[i] == pytest.approx(abs(v @ batch.theta[i] - 1), rel=1e-9)
 
 
+# ---- noisy y -------------------------------------------------------------------------------------
+
+
+def test_noise_in_y_moves_the_eigenvalue_one_to_its_first_order(rng):
+    d, n = 3, 9
+    X, theta = rng.standard_normal((n, d)), np.array([0.6, 0.0, 0.8])
+    r = rng.standard_normal(n)
+    r -= X @ np.linalg.lstsq(X, r, rcond=None)[0]
+    P, Q = (W + 0.1 * rng.standard_normal((d + 1, d + 1)) for W in algebra.ideal(d))
+    a = np.append(-theta, 1)
+    for size in (1e-3, 1e-4):
+        z = np.column_stack([X, X @ theta + size * r])
+        beta = np.linalg.eigvals(Q @ (z.T @ z) @ P)
+        slow = beta[np.abs(beta).argmin()]
+        R = size**2 * (r @ r)
+        first = R / (a @ np.linalg.inv(Q) @ np.linalg.inv(P) @ a)
+        assert slow == pytest.approx(first, rel=1e3 * R)
+
+
+def test_noisy_y_loops_drift_at_the_exact_rate_and_half_of_them_diverge(result):
+    y = result.drift
+    assert y.n == 12
+    np.testing.assert_allclose(y.measured.value[1:4], 1, atol=1e-3)
+    np.testing.assert_allclose(y.first_order.value[:4], 1, atol=0.1)
+    assert y.diverges.value[:4].mean() == pytest.approx(0.5, abs=0.12)  # 160 models: ± 0.08
+    np.testing.assert_allclose(
+        y.patience.value[:3] * SMALL.sigmas[:3], y.patience.value[1] * 1e-4, rtol=0.6
+    )
+
+
+def test_noisy_y_read_out_is_that_of_literal_loops(rng):
+    d, n = 3, 8
+    z = rng.standard_normal((2, n, d + 1))
+    hat = np.stack([np.linalg.lstsq(one[:, :d], one[:, d], rcond=None)[0] for one in z])
+    P, Q = (W + 0.05 * rng.standard_normal((d + 1, d + 1)) for W in algebra.ideal(d))
+    model = loopcore.LoopedTransformer(P, Q, 0.02)
+    found = drift._read_out(model, z, hat, np.array([3, 40]))
+    for k, t in enumerate((3, 40)):
+        v = -literal(P, Q, z[..., :d], z[..., d], t, np.full(2, 0.02))
+        np.testing.assert_allclose(found[:, k], (v * hat).sum(-1) / (hat * hat).sum(-1) - 1)
+
+
 # ---- trainings -----------------------------------------------------------------------------------
 
 
@@ -352,7 +395,8 @@ def test_a_start_that_is_not_finite_is_a_failure(monkeypatch):
 def test_findings_say_what_the_numbers_say(result):
     found = STUDY.findings(result)
     assert len(found) == 8
-    assert "3 of 3 intervals hold the 1" in found[0] or "2 of 3 intervals hold the 1" in found[0]
+    holds = int(result.weights.exponent.holds(1).sum())
+    assert f"{holds} of 3 cells' intervals hold the 1" in found[0]
     assert "within" in found[0]
     assert "as predicted" in found[1]
     assert "only the paper's mask converges" in found[5]
@@ -367,7 +411,7 @@ def test_findings_change_with_the_numbers(result):
 
     assert "which is broken" in said(weights=dataclasses.replace(w, gap=0.1))[0]
     off = Interval(*(np.full(3, x) for x in (1.5, 1.4, 1.6)))
-    assert "(0 of 3 intervals" in said(weights=dataclasses.replace(w, exponent=off))[0]
+    assert "(0 of 3 cells' intervals" in said(weights=dataclasses.replace(w, exponent=off))[0]
     wrong = Interval(*(np.array(x) for x in (0.7, 0.65, 0.75)))
     assert "does not hold" in said(weights=dataclasses.replace(w, below_median=wrong))[0]
     slow = Interval(*(3 * end for end in w.slow_ratio))
@@ -378,10 +422,18 @@ def test_findings_change_with_the_numbers(result):
     none = Interval(*(np.nan * end for end in w.half_diverges))
     quiet = dataclasses.replace(w, diverges=never, half_diverges=none)
     assert "less than half of the loops diverge up to" in said(weights=quiet)[2]
+    assert "within 5 % of their" in said()[2]
+    y = result.drift
+    half = Interval(*(np.array(x) for x in (0.2, 0.1, 0.3)))
+    assert (
+        "which does not hold the half" in said(drift=dataclasses.replace(y, small_diverges=half))[2]
+    )
+    far = Interval(*(1.3 * end for end in y.measured))
+    assert "within 5 %" not in said(drift=dataclasses.replace(y, measured=far))[2]
     dear = Interval(*(np.array(x) for x in (1.5, 1.4, 1.6)))
     assert "more than the 1 that" in said(starts=dataclasses.replace(s, decade=dear))[4]
-    fine = Interval(*(0 * end for end in m.best))
-    assert "not the only one" in said(masks=dataclasses.replace(m, best=fine))[5]
+    fine = Interval(*(0 * end for end in m.error))
+    assert "not the only one" in said(masks=dataclasses.replace(m, error=fine))[5]
     tie = Interval(*(np.full_like(m.wins.value, x) for x in (0.5, 0.4, 0.6)))
     assert "not told apart from it" in said(masks=dataclasses.replace(m, wins=tie))[5]
     low, high = (np.array([[0.0, 0.0], [0.0, x]]) for x in (0.9, 1.0))
@@ -448,6 +500,7 @@ def plain_bits(value):
         ({"sigmas": (1.0, 0.1)}, "sigmas: expected rising numbers"),
         ({"models": 1}, "models: expected at least 2, got 1"),
         ({"longest": 100}, "longest: expected at least 128, got 100"),
+        ({"snr": 0.0}, "snr: expected a finite number above 0"),
         ({"epsilon": 1.0}, "epsilon: expected a number between 0 and 1"),
         ({"start_lengths": (1.0, 0.0)}, "start_lengths: expected rising numbers"),
         ({"start_lengths": (-1.0, 0.0)}, "start_lengths: expected numbers from 0"),

@@ -12,7 +12,8 @@ not see itself, it is the same for every α):
    `loopcore.theory.relative_error` of the task's spectrum says? `algebra` has the closed forms of
    limit and rates, for any weights; the loops themselves are `loopcore.LoopedTransformer`'s. Which
    share of "error > ε after T loops" is due to κ, and which to the weights? Two rules that see only
-   the errors after T and 2T loops and the spectrum are judged against the closed forms.
+   the errors after T and 2T loops and the spectrum are judged against the closed forms. `drift`
+   is what becomes of the floor where y is noisy.
 2. The ideal weights from q(0) ≠ 0.
 3. The ideal weights with other masks: what else is seen or moves. The step is tuned for each mask
    and number of loops on tasks of their own; all masks have the same tasks.
@@ -32,7 +33,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loopcore.studies.parts import SILENT, Parts
-from loopcore.studies.perturbed import learned, masks, starts, weights
+from loopcore.studies.perturbed import drift, learned, masks, starts, weights
 from loopcore.studies.perturbed.config import QUICK, Config
 from loopcore.studies.perturbed.figure import CAPTION, plot
 from loopcore.studies.perturbed.tables import sheets
@@ -48,13 +49,14 @@ class Result:
 
     config: Config
     weights: weights.Weights
+    drift: drift.Drift
     starts: starts.Starts
     masks: masks.Masks
     learned: learned.Learned
 
 
 def compute(config: Config, parts: Parts = SILENT) -> Result:
-    """Measure noise, starts, masks and trainings.
+    """Measure noise, without and with noisy y, starts, masks and trainings.
 
     Parameters
     ----------
@@ -89,6 +91,7 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     return Result(
         config,
         weights.compute(config, parts),
+        drift.compute(config, parts),
         starts.compute(config, parts),
         masks.compute(config, parts),
         learned.compute(config, parts),

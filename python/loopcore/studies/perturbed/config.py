@@ -47,6 +47,8 @@ class Config:
         T of the question whether the error is above `epsilon`; the rules look at 2T too.
     longest : int
         The most loops, at least 2T. Errors are read after 1, 2, 4, … loops, and after these.
+    snr : float
+        Signal to noise ratio of y, where it is noisy.
     epsilon : float
         The error that counts as failure, between 0 and 1.
     start_lengths : tuple of float
@@ -89,12 +91,13 @@ class Config:
     tasks: int = 16
     loops: int = 64
     longest: int = 1024
+    snr: float = 10.0
     epsilon: float = 0.01
     start_lengths: tuple[float, ...] = (0.0, 0.1, 1.0, 10.0, 100.0, 1000.0)
     start_tasks: int = 512
     mask_n: tuple[int, ...] = (16, 40)
-    mask_steps: tuple[float, ...] = tuple(float(c) for c in 2.0 ** np.arange(-7.0, 1.0, 0.5))
-    mask_tasks: int = 256
+    mask_steps: tuple[float, ...] = tuple(float(c) for c in 2.0 ** np.arange(-7.0, 1.25, 0.5))
+    mask_tasks: int = 192
     trained_n: int = 10
     trained_d: int = 3
     trained_loops: tuple[int, ...] = (1, 2, 4, 8)
@@ -153,6 +156,8 @@ class Config:
         for name, values in (("sigmas", self.sigmas), ("start_lengths", self.start_lengths)):
             if any(b <= a for a, b in pairwise(values)):
                 raise ValueError(f"{name}: expected rising numbers, got {values}")
+        if not 0 < self.snr < np.inf:
+            raise ValueError(f"snr: expected a finite number above 0, got {self.snr}")
         if not 0 < self.epsilon < 1:
             raise ValueError(f"epsilon: expected a number between 0 and 1, got {self.epsilon}")
 
@@ -176,16 +181,16 @@ QUICK = Config(
     sigmas=(*_powers(-6, -1, 6), 0.18, 0.32, 0.56, 1.0),
     models=60,
     tasks=8,
-    start_tasks=128,
+    start_tasks=64,
     mask_n=(40,),
-    mask_steps=tuple(float(c) for c in 2.0 ** np.arange(-7.0, 1.0)),
-    mask_tasks=64,
+    mask_steps=tuple(float(c) for c in 2.0 ** np.arange(-7.0, 2.0)),
+    mask_tasks=48,
     trained_loops=(1, 2, 4),
     near_sigmas=(0.01,),
-    near=5,
-    random=10,
-    trained_tasks=500,
+    near=4,
+    random=8,
+    trained_tasks=400,
     held_out=1000,
-    iterations=100,
+    iterations=80,
 )
 """Within fifteen seconds."""

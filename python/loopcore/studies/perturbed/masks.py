@@ -135,7 +135,8 @@ class Masks:
     shrunk : (N, 5) array
         Median ‖X(t)‖ / ‖X(0)‖ after `loops` loops at that step.
     wins : Interval, (N, 5, 5)
-        Share of tasks on which a mask has less error than another, step and loops tuned for each.
+        Share of tasks on which a mask has less error than another after `loops` loops, each at its
+        own tuned step.
     ridge : Interval, (N,)
         Median error of the closed form of "query moves, causal".
     ridge_gap : Interval, (N,)
@@ -171,6 +172,7 @@ def compute(config: Config, parts: Parts) -> Masks:
     kept = np.moveaxis(error[i, m, chosen[..., once]], 2, 0)  # (B, N, 5, K)
     overall = tuning.min(axis=2).argmin(axis=-1)  # (N, 5)
     best = at_best[:, i, m, overall]  # (B, N, 5)
+    ends = at_best[..., once]  # (B, N, 5)
     context = shrunk[i, m, chosen[..., once]][..., once]  # (N, 5, B)
     causal = at_best[:, :, 1, -1]  # (B, N)
     exact = ridge[i[:, 0], 1, chosen[:, 1, -1]].T  # (B, N)
@@ -181,7 +183,7 @@ def compute(config: Config, parts: Parts) -> Masks:
         np.array(config.at)[overall],
         quantile(kept),
         np.median(context, axis=-1),
-        of_means(best[:, :, :, None] < best[:, :, None]),
+        of_means(ends[:, :, :, None] < ends[:, :, None]),
         quantile(exact),
         quantile(causal / exact - 1),
     )

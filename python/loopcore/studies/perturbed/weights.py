@@ -49,7 +49,8 @@ class Noisy(NamedTuple):
     """Median of error over ideal error after T loops, over the failures that κ causes, (M,)."""
     rate_ratio: Array
     """Median over tasks of log factor a loop, measured over exact, (M,): where the loop converges,
-    of the last two readings at t and 2t that are further than 1e-11 from the limit."""
+    of the last two readings at t and 2t that are further than 1e-11 from the limit, if factor^t is
+    below 0.01, so that the slowest direction is about all that is left."""
     gap: Array
     """Largest distance from the limit at the last t over tasks of factor^t < 1e-12, ()."""
     kappa: Array
@@ -139,9 +140,10 @@ def _rate_ratio(left: Array, factor: Array, at: npt.NDArray[np.int64]) -> Array:
     """Return the medians of `Noisy.rate_ratio` from distances to the limit (M, B, K)."""
     ratio = np.full(factor.shape, np.nan)
     for k in range(1, len(at)):
-        seen = (at[k] == 2 * at[k - 1]) & (factor < 1) & (left[..., k] > 1e-11)
         with np.errstate(all="ignore"):
             rate = np.log(left[..., k] / left[..., k - 1]) / (at[k - 1] * np.log(factor))
+            alone = at[k - 1] * np.log(factor) < np.log(0.01)
+        seen = (at[k] == 2 * at[k - 1]) & alone & (left[..., k] > 1e-11)
         ratio = np.where(seen, rate, ratio)
     return _median_where(ratio, np.isfinite(ratio))
 
