@@ -23,11 +23,12 @@ class Config:
         Most X of one (distribution, n, d).
     fewest : int
         Fewest, from 6 on: the interval of a median of fewer ends at its outermost samples with less
-        than 95 %.
+        than 95 %. Twice as many where ν < 4, where κ scatters most.
     gaussian_work : float
         The X of a Gaussian size are as many as Σ d² of them makes about this.
     drawn_work : float
-        The same for heavy tails, where an X counts n d (1 + d/700): its entries and its XᵀX.
+        The same for heavy tails, where an X counts n d (1 + d/700): its entries and its XᵀX. Twice
+        as many where ν < 4, and half as many otherwise.
     largest : float
         A heavy-tailed size with more entries n d is left out.
     growth_from : int
@@ -49,11 +50,11 @@ class Config:
     ratios: tuple[float, ...] = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
     freedoms: tuple[int, ...] = (5, 3)
     tasks: int = 1000
-    fewest: int = 9
+    fewest: int = 7
     gaussian_work: float = 4e7
-    drawn_work: float = 1.6e7
+    drawn_work: float = 1e7
     largest: float = 2.7e7
-    growth_from: int = 128
+    growth_from: int = 64
     tolerances: tuple[float, ...] = (1e-3, 1e-6)
     targets: tuple[float, ...] = (10.0, 2.0)
     seed: int = 0

@@ -41,9 +41,11 @@ def tasks_of(config: Config, kind: int, n: int, d: int) -> int:
     """Return how many X of a size are drawn, 0 where it is left out."""
     if kind and n * d > config.largest:
         return 0
-    work = n * d * (1 + d / 700) if kind else d * d
-    budget = config.drawn_work if kind else config.gaussian_work
-    return int(np.clip(budget / work, config.fewest, config.tasks))
+    if not kind:
+        return int(np.clip(config.gaussian_work / (d * d), config.fewest, config.tasks))
+    budget, fewest = config.drawn_work / (n * d * (1 + d / 700)), config.fewest
+    budget, fewest = (2 * budget, 2 * fewest) if kind < 4 else (budget / 2, fewest)
+    return int(min(max(budget, fewest), config.tasks))
 
 
 def measure(config: Config, parts: Parts) -> dict[Size, Draws]:

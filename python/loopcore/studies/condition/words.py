@@ -363,7 +363,7 @@ def _pick(interval: Interval, indices: list[int]) -> Interval:
 def _range(interval: Interval) -> str:
     """Write the smallest and the largest of several estimates."""
     ends = int(np.argmin(interval.value)), int(np.argmax(interval.value))
-    first, last = (text(interval.at(end), 2) for end in ends)
+    first, last = (text(interval.at(end)) for end in ends)
     return first if ends[0] == ends[1] else f"{first} to {last}"
 
 

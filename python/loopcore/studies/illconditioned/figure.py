@@ -133,7 +133,7 @@ def _draw_floors(axes: Axes, result: Result) -> None:
         _marks(axes, kappas, floor, drawing.series(k), ", ".join(route))
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_ylim(_LOWEST, 1e7)
+    axes.set_ylim(_LOWEST, 1e14)  # the legend's
     axes.set_xlabel(r"condition number $\kappa$")
     axes.set_ylabel("relative error after the last loop, median")
     axes.set_title(r"Floors, two-point, random $\theta^*$")

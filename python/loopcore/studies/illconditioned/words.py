@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loopcore.studies.illconditioned.result import Array, Result
 
 _U = {"float64": 2.0**-53, "float32": 2.0**-24}
+_ALIKE = 10.0
 _CLOSE = 0.05  # a rate this near to theory's, as a part of it, agrees
 _MEANT = 1e-2  # the mean error is compared with theory's above this: below it few tasks are seen
 _FOLLOWS = 0.8  # not 0.95: the intervals of one κ are right or wrong together
@@ -100,12 +101,11 @@ def _worst_rate(result: Result) -> str:
         f"{number(kappa[c])} ({KINDS[a]})"
     )
     single = result.rate.value[:, _WORST, :, 1]
-    lost = kappa[(~np.isfinite(single)).any(axis=0) & (kappa > 1)]
-    in32 = (
-        f"; in float32 no rate is left at κ = {', '.join(number(k) for k in lost)}"
-        if lost.size
-        else "; float32 has it at every κ too"
-    )
+    lost = kappa[(there & ~np.isfinite(single)).any(axis=0)]
+    off32 = np.where(there & np.isfinite(single), np.abs(single / theory_rate(kappa) - 1), 0)
+    in32 = f"; in float32 to within {number(100 * float(off32.max()), 2)} %"
+    if lost.size:
+        in32 += f", and rounding leaves no rate at κ = {', '.join(number(k) for k in lost)}"
     left = number(float(result.floor.value[:, :, 0, 0].max()), 2)
     one = f" At κ = 1 the first loop leaves {left} or less." if kappa[0] == 1 else ""
     return (
@@ -189,13 +189,14 @@ def _paths(result: Result) -> str:
         return "Paths were not compared: at no κ were all of them run."
     c = int(common[-1])
     each = [one.at(c) for one in floors]
-    stream, others = each[0], each[1:]
-    if all(stream.high < one.low for one in others):
-        verdict = "The stream path goes lower than the others"
-    elif any(stream.low > one.high for one in others):
-        verdict = "The stream path does not go as low as another"
-    else:
-        verdict = "The stream path goes no lower than the others, to within the intervals"
+    medians = [float(one.value) for one in each]
+    factor = max(medians) / min(medians)
+    lowest = names[int(np.argmin(medians))]
+    verdict = (
+        f"All paths end within a factor of {number(factor, 2)} of each other"
+        if factor < _ALIKE
+        else f"Paths end a factor of {number(factor, 2)} apart, and {lowest} lowest"
+    )
     listed = ", ".join(f"{name} {text(one, 2)}" for name, one in zip(names, each, strict=True))
     return (
         f"{verdict}: at κ = {number(kappa[c])}, two-point, worst θ*, float64 floors are {listed}. "
