@@ -43,7 +43,7 @@ def sheets(result: Result) -> tuple[Sheet, ...]:
     epsilon = config.tolerances[e]
     loops = tuple(f"T = {T}" for T in config.search_loops)
     by_dim = Sheet(
-        f"The smallest n over d for a median error of at most {epsilon:g}",
+        f"The smallest n over d for a median error of at most {number(epsilon)}",
         ("d", *loops),
         (
             *(
@@ -54,7 +54,7 @@ def sheets(result: Result) -> tuple[Sheet, ...]:
         ),
     )
     tail = Sheet(
-        f"The smallest n over d for a 95 % quantile of at most {epsilon:g}",
+        f"The smallest n over d for a 95 % quantile of at most {number(epsilon)}",
         ("d", *loops),
         tuple(
             (str(d), *(_over(result, i, k, e, _TAIL) for k in range(len(loops))))
@@ -66,7 +66,7 @@ def sheets(result: Result) -> tuple[Sheet, ...]:
         f"The smallest n over d at d = {config.dims[-1]}, for a median error of at most ε",
         ("ε", *loops),
         tuple(
-            (f"{goal:g}", *(_over(result, last, k, j, _MEDIAN) for k in range(len(loops))))
+            (f"{number(goal)}", *(_over(result, last, k, j, _MEDIAN) for k in range(len(loops))))
             for j, goal in enumerate(config.tolerances)
         ),
     )
@@ -118,11 +118,11 @@ def _about_dims(result: Result) -> str:
         )
     else:
         verdict = (
-            f"n = O(d) holds {span}: for all {count} pairs of T and ε whose n was found, n/d stays "
-            "below its limit for large d, a constant that depends on T and ε alone"
+            f"n = O(d) holds {span}: for all {count} pairs of T and ε whose n was found, n/d does "
+            "not exceed its limit for large d, a constant that depends on T and ε alone"
         )
     example = (
-        f"for T = {config.search_loops[k]} and ε = {config.tolerances[e]:g} n/d goes from "
+        f"for T = {config.search_loops[k]} and ε = {number(config.tolerances[e])} n/d goes from "
         f"{text(ratios.at(*at).at(0))} to {text(ratios.at(*at).at(-1))}, the limit is "
         f"{number(result.limits.typical[k, e])}"
     )
@@ -164,7 +164,7 @@ def _about_loops(result: Result) -> str:
         falls.append("fewer" if last.high < first.low else "more" if last.low > first.high else "")
         said.append(
             f"from {_whole(first)} at T = {loops[found[0]]} to {_whole(last)} at T = "
-            f"{loops[found[-1]]} for ε = {config.tolerances[e]:g}"
+            f"{loops[found[-1]]} for ε = {number(config.tolerances[e])}"
         )
     if set(falls) == {"fewer"}:
         what = "More loops need fewer examples, not more"
@@ -216,8 +216,8 @@ def _about_tail(result: Result) -> str:
         else:
             said.append(f"more than were tried at d = {config.dims[i]}")
     sentence = (
-        f"For 95 % of the tasks to reach {config.tolerances[e]:g} after {config.search_loops[k]} "
-        f"loops, and not half of them, it takes {' and '.join(said)}"
+        f"For 95 % of the tasks to reach {number(config.tolerances[e])} after "
+        f"{config.search_loops[k]} loops, and not half of them, it takes {' and '.join(said)}"
     )
     ratios = n.value[:, k, e, _TAIL] / np.array(config.dims)
     if np.isfinite(ratios).all():
@@ -244,8 +244,8 @@ def _about_promises(result: Result) -> str:
     )
     T = config.search_loops[-1]
     sentence = (
-        f"By the limits of large d, an error of {epsilon:g} after {T} loops takes n/d = {typical} "
-        f"for a typical θ* and {worst} for the worst one"
+        f"By the limits of large d, an error of {number(epsilon)} after {T} loops takes n/d = "
+        f"{typical} for a typical θ* and {worst} for the worst one"
     )
     if np.isfinite(references.theorem[-1, e]):
         sentence += f", and the theorem's exp(−T/2κ) promises it from {theorem} on"
@@ -261,13 +261,15 @@ def _about_check(result: Result) -> str:
     check = result.check
     assert check is not None
     if not check.d:
-        return f"The search found no n for T = {check.T} and ε = {check.tolerance:g} to check."
+        return (
+            f"The search found no n for T = {check.T} and ε = {number(check.tolerance)} to check."
+        )
     good = [
         bool(below.high >= check.tolerance and above.low <= check.tolerance)
         for below, above in zip(check.error_below, check.error_above, strict=True)
     ]
     return (
-        f"Tasks with all rows drawn, T = {check.T} and ε = {check.tolerance:g}: in "
+        f"Tasks with all rows drawn, T = {check.T} and ε = {number(check.tolerance)}: in "
         f"{'all' if all(good) else sum(good)} of {len(good)} sizes the median errors at both ends "
         f"of the interval of n enclose ε; at d = {check.d[-1]} they are "
         f"{text(check.error_below[-1])} for n = {check.below[-1]:,} and "
