@@ -209,11 +209,11 @@ def _about_tails(result: Result) -> str:
     wins = np.array([problem.learned.wins.value[:, 0] for problem in result.problems])  # (P, L)
     p, k = np.unravel_index(np.argmin(wins), wins.shape)
     fewest = result.problems[int(p)].learned.wins.at(int(k), 0)
+    shares = f"{number(100 * float(wins.min()), 2)} to {number(100 * float(wins.max()), 2)}"
     return (
         f"By the 95 % quantile: {_compared(result, tail=True)} Learned steps have the smaller "
-        f"error on {number(100 * float(wins.min()), 2)} to "
-        f"{number(100 * float(wins.max()), 2)} % of the tasks, fewest for {result.problems[int(p)].name} and T = {config.learned_loops[int(k)]} "
-        f"({_percent(fewest)})."
+        f"error on {shares} % of the tasks, fewest for {result.problems[int(p)].name} and T = "
+        f"{config.learned_loops[int(k)]} ({_percent(fewest)})."
     )
 
 
