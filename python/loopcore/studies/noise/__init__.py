@@ -36,6 +36,7 @@ stopping for least squares", 2019, arXiv 1810.10082.
 
 from __future__ import annotations
 
+from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.noise.config import QUICK, Config
 from loopcore.studies.noise.figure import plot
 from loopcore.studies.noise.findings import findings, sheets
@@ -79,11 +80,11 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     """
     measured: dict[tuple[int, int], list[Part]] = {shape: [] for shape in config.shapes}
     names = keys(config)
-    for (n, d, _), part in zip(
-        names, parts("stopping", names, Part, lambda key: measure_part(config, key)), strict=True
-    ):
-        measured[n, d].append(part)
-    return Result(config, tuple(summed_up(config, n, d, p) for (n, d), p in measured.items()))
+    with one_blas_thread():
+        found = parts("stopping", names, Part, lambda key: measure_part(config, key))
+        for (n, d, _), part in zip(names, found, strict=True):
+            measured[n, d].append(part)
+        return Result(config, tuple(summed_up(config, n, d, p) for (n, d), p in measured.items()))
 
 
 STUDY: Study[Config, Result] = Study(

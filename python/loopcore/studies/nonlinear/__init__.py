@@ -31,6 +31,7 @@ implement functional gradient descent to learn non-linear functions in context",
 
 from __future__ import annotations
 
+from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.nonlinear.config import QUICK, Config
 from loopcore.studies.nonlinear.figure import plot
 from loopcore.studies.nonlinear.findings import findings, sheets
@@ -76,9 +77,9 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     True
     """
     names = keys(config)
-    return summed_up(
-        config, names, parts("methods", names, Part, lambda key: measure_part(config, key))
-    )
+    with one_blas_thread():
+        measured = parts("methods", names, Part, lambda key: measure_part(config, key))
+        return summed_up(config, names, measured)
 
 
 STUDY: Study[Config, Result] = Study(
