@@ -103,7 +103,7 @@ def _looseness(found: _Pairs) -> str:
     mostly = sum(slack <= 3 for slack in strict)
     heavy = sum(bool(cell.slowest.low > 1 / cell.d) for _, cell in found)
     why = (
-        "correlated columns put θ̂ along the small eigenvalues, where gradient descent is slowest"
+        "much of θ̂ lies where gradient descent is slowest"
         if heavy > len(found) / 2
         else "θ̂ does not lie along the smallest eigenvalue more than an even spread would"
     )
@@ -119,19 +119,14 @@ def _looseness(found: _Pairs) -> str:
 
 def _kappa(found: _Pairs, result: Result) -> str:
     """Say how κ compares with the limit, and how many loops it takes."""
-    over = sorted(
-        (float(cell.kappa.value) / cell.limit, table.name) for table, cell in found if cell.limit
-    )
-    alone = sorted(
-        (float(cell.shuffled_kappa.value) / cell.limit, table.name) for table, cell in found
-    )
-    near = sum(
-        bool(cell.kappa.high <= 2 * table.kappa and cell.kappa.low >= table.kappa / 2)
-        for table, cell in found
-    )
+    limited = [(table, cell) for table, cell in found if np.isfinite(cell.limit)]
+    over = _times_limit(limited, lambda cell: cell.kappa)
+    alone = _times_limit(limited, lambda cell: cell.shuffled_kappa)
+    near = sum(_near(table, cell) for table, cell in found)
+    last = sum(_near(table, result.of(table)[-1]) for table, _ in found)
     apart = sum(bool(cell.kappa.low > cell.shuffled_kappa.high) for _, cell in found)
     lead = (
-        "κ of real rows is that of their columns' correlations"
+        "κ of real rows comes from correlated columns"
         if apart > len(found) / 2
         else "κ of these rows is no more than that of independent columns on most tables"
     )
@@ -140,17 +135,31 @@ def _kappa(found: _Pairs, result: Result) -> str:
     quick = sum(count <= 1000 for count, _ in loops)
     deficient = [cell for cell in result.cells if cell.rank.value < min(cell.n - 1, cell.d)]
     return (
-        f"{lead}: at n nearest to 4 d its median is {number(over[0][0])} ({over[0][1]}) to "
-        f"{number(over[-1][0])} ({over[-1][1]}) times Marchenko and Pastur's limit, but "
-        f"{number(alone[0][0], 2)} to {number(alone[-1][0], 2)} times where each column has rows "
-        f"of its own (κ as drawn is larger on {apart} of {len(found)} tables). On {near} of "
-        f"{len(found)} tables it is then within a factor 2 of κ of the whole table (both ends of "
-        f"the interval). A relative error of 1e-3 takes {number(loops[0][0])} loops "
-        f"({loops[0][1]}) to {number(loops[-1][0])} ({loops[-1][1]}), at most 1,000 on {quick} of "
-        f"{len(found)} tables. The median rank is min(n − 1, d) but in {len(deficient)} of "
+        f"{lead}: at n nearest to 4 d its median is {over} times Marchenko and Pastur's limit, "
+        f"but {alone} times where each column has rows "
+        f"of its own (κ as drawn is larger on {apart} of {len(found)} tables). It is within a "
+        f"factor 2 of κ of the whole table (both ends of the interval) on {near} of {len(found)} "
+        f"tables at that n, and on {last} at the largest n. A relative error of 1e-3 "
+        f"takes {number(loops[0][0])} loops ({loops[0][1]}) to {number(loops[-1][0])} "
+        f"({loops[-1][1]}), at most 1,000 on {quick} of {len(found)} tables. "
+        f"The median rank is min(n − 1, d) but in {len(deficient)} of "
         f"{len(result.cells)} tables × n, where columns are constant in a prompt or depend on "
         "each other."
     )
+
+
+def _times_limit(pairs: _Pairs, of: Callable[[Cell], Interval]) -> str:
+    """Write the least and the largest median κ over its limit."""
+    if not pairs:
+        return "(nowhere finite)"
+    ratios = sorted((float(of(cell).value) / cell.limit, table.name) for table, cell in pairs)
+    (low, first), (high, last) = ratios[0], ratios[-1]
+    return f"{number(low, 2)} ({first}) to {number(high, 2)} ({last})"
+
+
+def _near(table: Whole, cell: Cell) -> bool:
+    """Tell whether the interval of κ is within a factor 2 of κ of the whole table."""
+    return bool(cell.kappa.high <= 2 * table.kappa and cell.kappa.low >= table.kappa / 2)
 
 
 def _raw(result: Result) -> str:
