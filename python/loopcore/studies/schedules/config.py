@@ -48,7 +48,7 @@ class Config:
     condition: float | None = 1000.0
     loops: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
     tolerances: tuple[float, ...] = (1e-3, 1e-6)
-    tasks: int = 4000
+    tasks: int = 10_000
     learned_loops: tuple[int, ...] = (2, 4, 8)
     repeats: tuple[int, ...] = (1, 2, 4)
     train_tasks: int = 600
