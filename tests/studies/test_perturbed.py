@@ -400,6 +400,8 @@ def test_findings_say_what_the_numbers_say(result):
     assert "within" in found[0]
     assert "as predicted" in found[1]
     assert "only the paper's mask converges" in found[5]
+    failed = (result.learned.count - result.learned.good).sum()
+    assert f"Of {failed} failures" in found[6]
     assert found[-1].startswith("Not settled")
 
 
@@ -416,8 +418,11 @@ def test_findings_change_with_the_numbers(result):
     assert "does not hold" in said(weights=dataclasses.replace(w, below_median=wrong))[0]
     slow = Interval(*(3 * end for end in w.slow_ratio))
     assert "off by more than 10 %" in said(weights=dataclasses.replace(w, slow_ratio=slow))[1]
+    assert "are enough for most" in said()[3]
     same = Interval(*(np.array(x) for x in ([0.9, 0.9], [0.8, 0.8], [0.95, 0.95])))
-    assert "not told apart" in said(weights=dataclasses.replace(w, all_right=same))[3]
+    found = said(weights=dataclasses.replace(w, all_right=same))[3]
+    assert "not told apart" in found
+    assert "tell less than nine in ten" in found
     never = Interval(*(0 * end for end in w.diverges))
     none = Interval(*(np.nan * end for end in w.half_diverges))
     quiet = dataclasses.replace(w, diverges=never, half_diverges=none)

@@ -30,8 +30,8 @@ CAPTION = (
     "with the ideal weights and other masks, step tuned for every T on other tasks; dotted: at the "
     "step tuned for the T of the top right panel, kept for all loops; dashed: 1 − 1/√2 and the "
     "ridge closed form. Bottom right: share of trainings of P and Q that fail, with exact binomial "
-    "95 % intervals; above, a mean or median squared error more than twice that of the ideal "
-    "weights counts as failure."
+    "95 % intervals: a mean or median squared error more than twice that of the ideal weights "
+    "counts as failure."
 )
 
 _FLOOR, _CEILING = 1e-8, 1e2
