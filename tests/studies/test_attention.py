@@ -426,7 +426,8 @@ def test_findings_say_what_was_measured(result):
     assert "as Wendel's theorem says" in said[5]
     assert "takes the floor away" in said[6]
     assert "do not notice" in said[6]
-    assert "theory: 1.41" in said[7]
+    assert "n ≫ d: 1.41" in said[7]
+    assert "n ≫ d: at least 1.65" in said[7]
     assert said[-1].startswith("Not settled")
 
 
@@ -475,6 +476,11 @@ def test_findings_tell_where_the_theory_is_broken(result):
     assert "against Wendel's theorem on 1 of 2 problems" in findings(wrong)[5]
     softmax = _cell(result.predicted, SMALL.prediction[0], "softmax")
     assert "Against the theory" in findings(_altered(result, softmax, indefinite=0.5))[3]
+    noisy = SMALL.generation[2]
+    relu = _cell(result.generated, noisy, "relu")
+    linear = _cell(result.generated, noisy, "linear")
+    low = _altered(result, relu, distance=linear.distance)
+    assert "ReLU below the constant for n ≫ d" in findings(low)[7].replace("ReLU and", "ReLU")
     relu = _cell(result.predicted, SMALL.prediction[0], "relu")
     assert "does converge" in findings(_altered(result, relu, indefinite=0.0))[3]
 

@@ -37,16 +37,20 @@ descent in the kernel k(x, x') = τ h(⟨x, x'⟩/τ), and what remains at a que
 - softmax: K = τ D⁻¹E, similar to a positive definite matrix, with eigenvalues in (0, τ] for every
   X: any γ < 2/τ is stable. It tends to e(x, X) E⁻¹ D y / Z(x), what exp would interpolate of y Z,
   divided by Z, the sum of a row.
-- ReLU: K is indefinite. Some residual grows for every step, and only early stopping helps.
+- ReLU: max(s, 0) = (s + |s|)/2, and |s| is no positive definite kernel: on the sphere in three
+  dimensions |u| = 1/2 + 5/8 P₂(u) − 3/16 P₄(u) + … in Legendre polynomials. Where K has a negative
+  eigenvalue, which takes a few rows, some residual grows for every step, and only early stopping
+  helps. With a second head it is linear.
 
 How it is measured. All kinds get the same gain on small scores: scores are divided and values
 multiplied by τ [ours]. The rest of the value scale and the step are one number, γ = η c, as only
 their product is in a loop. For each T, each kind and each problem the pair (τ, γ) is the one of the
 least upper quartile over tasks that are not measured on (of ‖v − αθ*‖ / (|α| ‖θ*‖), or of the
 squared error at queries over Var y), so that no more than a quarter of the tasks may diverge, of
-equally many candidates: linear and ReLU, to which τ is nothing, try finer steps. Then medians over
-new tasks, with bootstrap intervals; limits of infinitely many loops come from Newton's method and
-from eigenvectors, of the same tasks. x ~ N(0, I), ‖θ*‖ = 1, α = 1.
+equally many candidates: linear and ReLU, to which τ is nothing, try finer steps. No kind, linear
+neither, adapts its step to the prompt as 1/λ_max does. Then medians over new tasks, with bootstrap
+intervals; limits of infinitely many loops come from Newton's method and from eigenvectors, of the
+same tasks. x ~ N(0, I), ‖θ*‖ = 1, α = 1.
 
 Sources: arXiv 2410.11268 (the loop and generation); X. Cheng, Y. Chen and S. Sra, 2023, arXiv
 2312.06528 (prediction with kernels); J. G. Wendel, 1962; P. J. Huber, 1973. Minimisers, floors,

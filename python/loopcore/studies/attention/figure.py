@@ -92,7 +92,7 @@ def _draw_generation(axes: Axes, result: Result, parts: Sequence[Generated]) -> 
         _draw(axes, loops, part.kind, part.distance)
         if part.problem.snr is None:
             if part.kind in ("softmax", "exp"):
-                label = "" if some else "minimisers of softmax and exp"
+                label = "" if some else "minimisers of\nsoftmax and exp"
                 axes.plot(loops, _within(part.limit.value), label=label, **REFERENCE)
                 some = True
         elif part.kind in _CONSTANTS:
@@ -115,7 +115,7 @@ def _draw_asymptote(axes: Axes, loops: Array, problem: Problem, kind: str) -> No
     sigma = problem.snr**-0.5
     level = float(asymptotic_distance(kind, problem.n, problem.d, sigma, sigma))
     first = kind == "linear"
-    label = r"minimisers, $n\gg d$: $\sigma\sqrt{d/n}\times$" if first else ""
+    label = r"minimisers, $n\gg d$, in $\sigma\sqrt{d/n}$" if first else ""
     axes.axhline(level, label=label, **REFERENCE)
     axes.annotate(
         f"${_CONSTANTS[kind]}$", (loops[0], level), (0, 2), textcoords="offset points", color="0.3"
@@ -129,9 +129,10 @@ def _draw_prediction(axes: Axes, result: Result, parts: Sequence[Predicted]) -> 
         _draw(axes, loops, part.kind, part.error)
         end = float(part.limit.value)
         if _FLOOR < end < _CEILING:
-            style = {**_style(part.kind), "marker": "", "linestyle": "-", "linewidth": 2.0}
-            axes.plot([1.5 * loops[-1], 3 * loops[-1]], [end, end], **style)
-            ticks = [*loops, 2.1213 * loops[-1]]
+            style = {**_style(part.kind), "linestyle": "-", "linewidth": 2.0, "markevery": [1]}
+            around = np.array([1.5, 4.5**0.5, 3.0]) * loops[-1]
+            axes.plot(around, [end] * 3, **style)
+            ticks = [*loops, around[1]]
         axes.set_title(_title("Prediction", part.problem))
     if parts:
         _dress(axes, ticks, r"squared error at queries / Var $y$")
@@ -170,9 +171,10 @@ def _dress(axes: Axes, ticks: npt.ArrayLike, label: str) -> None:
     axes.set_xticks([], minor=True)
     axes.set_xlabel("loops $T$")
     axes.set_ylabel(label)
-    if high / low < 100:  # decades alone would leave an axis without numbers
+    if high / low < 300:  # decades alone would leave an axis without numbers
         from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high / low < 10 else (1.0, 2.0, 5.0)
+        axes.yaxis.set_major_locator(LogLocator(subs=subs))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())

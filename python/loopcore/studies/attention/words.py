@@ -74,13 +74,13 @@ def _loops_sheet(result: Result) -> Sheet:
     for k, T in enumerate(result.config.loops):
         for part in parts:
             if part.kind in ("softmax", "exp"):
-                values = (part.distance, part.limit, part.value_error)
+                values = (part.distance, part.tail, part.limit, part.value_error)
                 tau, gamma = part.tuned.temperature[k], part.tuned.step[k]
                 cells = [*(_cell(value.value[k]) for value in values), f"{tau:.3g}", f"{gamma:.3g}"]
                 rows.append((str(T), part.kind, *cells))
     return Sheet(
-        f"Softmax and exp by loops, {problem.text}: medians, and what was tuned",
-        ("T", "kind", "distance", "at minimiser", "value error", "τ", "γ"),
+        f"Softmax and exp by loops, {problem.text}: medians, and tuned τ, γ",
+        ("T", "kind", "distance", "90 %", "at minimiser", "value error", "τ", "γ"),
         tuple(rows),
     )
 
@@ -208,12 +208,13 @@ def _about_kernels(groups: Sequence[tuple[Problem, list[Predicted]]]) -> str:
     shares = [part.indefinite for part in of["relu"]]
     definite = [p for kind in ("linear", "softmax", "exp") for p in of[kind]]
     if min(shares) > 0:
-        doubling = sorted(float(part.doubling.value) for part in of["relu"])
+        quickest = min(of["relu"], key=lambda part: float(part.doubling.value))
         relu = (
             f"The matrix of ReLU has a negative eigenvalue on {_percent(min(shares))} to "
-            f"{_percent(max(shares))} of the tasks, so that no step is stable: at the tuned ones "
-            f"the worst part of the residuals doubles every {number(doubling[0])} to "
-            f"{number(doubling[-1])} loops, and ReLU depends on stopping early."
+            f"{_percent(max(shares))} of a problem's tasks, for which no step is stable: ReLU "
+            f"depends on stopping early. At the tuned steps the fastest growing residuals double "
+            f"every {text(quickest.doubling)} loops on {quickest.problem.text}, where that is "
+            "quickest."
         )
     else:
         relu = (
@@ -224,16 +225,30 @@ def _about_kernels(groups: Sequence[tuple[Problem, list[Predicted]]]) -> str:
         rest = " Those of linear, softmax and exp have none."
     else:
         rest = " Against the theory, some matrix of linear, softmax or exp has one too."
-    noisy = [part for part in (*of["softmax"], *of["exp"]) if part.problem.snr is not None]
-    worse = [part for part in noisy if part.limit.low > part.error.high[-1]]
+    return relu + rest + _about_endless_loops([*of["softmax"], *of["exp"]])
+
+
+def _about_endless_loops(parts: Sequence[Predicted]) -> str:
+    """Say where softmax and exp would go beyond the last T at its temperature."""
+    said = ""
+    better = [part for part in parts if part.limit.high < part.error.low[-1]]
+    worse = [part for part in parts if part.limit.low > part.error.high[-1]]
+    if better:
+        most = min(better, key=lambda part: float(part.limit.value / part.error.value[-1]))
+        said += (
+            f" More loops at the last temperature would still help {len(better)} of the "
+            f"{len(parts)} softmax and exp models: {_SAID[most.kind]} on {most.problem.text} would "
+            f"end at {_level(most.limit)} instead of {text(most.error.at(-1))}."
+        )
     if worse:
         most = max(worse, key=lambda part: float(part.limit.value / part.error.value[-1]))
-        rest += (
-            f" With noise infinitely many loops of {len(worse)} of {len(noisy)} softmax and exp "
-            f"models do worse than the last T, for they interpolate it: {_SAID[most.kind]} on "
-            f"{most.problem.text} ends at {text(most.limit)} instead of {text(most.error.at(-1))}."
+        noisy = sum(part.problem.snr is not None for part in worse)
+        said += (
+            f" They would harm {len(worse)} ({noisy} with noise, which they interpolate): "
+            f"{_SAID[most.kind]} on {most.problem.text} would end at {_level(most.limit)} instead "
+            f"of {text(most.error.at(-1))}."
         )
-    return relu + rest
+    return said
 
 
 def _about_floors(result: Result, parts: Sequence[Generated]) -> str:
@@ -247,14 +262,18 @@ def _about_floors(result: Result, parts: Sequence[Generated]) -> str:
     if rate.high >= -0.2:
         speed = f"its distance hardly falls over {range_}, as T to the power {text(rate)}"
     elif rate.holds(-1):
-        speed = f"its distance falls over {range_} as T to the power {text(rate)}: like 1/T"
+        speed = (
+            f"its distance falls over {range_} as T to the power {text(rate)}, like 1/T, with τT "
+            f"{_range(tau[-3:] * np.array(loops[-3:]))}"
+        )
     else:
         speed = (
             f"its distance falls over {range_} as T to the power {text(rate)}, where the argument "
             "about orders says −1"
         )
     slower = (
-        f"exp falls more slowly, as {text(exp.rate)}"
+        f"exp falls more slowly, as {text(exp.rate)}, with τ log T "
+        f"{_range(exp.tuned.temperature[-3:] * np.log(loops[-3:]))} (constant for 1/log T)"
         if exp.rate.low > rate.high
         else f"whether exp is slower is not settled: {text(exp.rate)}"
     )
@@ -368,19 +387,28 @@ def _about_noise(problem: Problem, parts: Sequence[Generated]) -> str:
         )
         for kind in ("relu", "softmax", "exp")
     }
-    ratios = []
+    ratios, below = [], []
     for kind, constant in predicted.items():
         distance = by[kind].distance.at(-1)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = Interval(*(np.divide(part, linear) for part in distance))
-        verdict = "at least " if kind in ("softmax", "exp") else ""
-        ratios.append(f"{_SAID[kind]} {text(ratio)} (theory: {verdict}{constant:.3g})")
+            own = np.divide(by[kind].limit.value[-1], by["linear"].limit.value[-1])
+        least = "" if kind == "relu" else "at least "
+        if ratio.high < constant:
+            below.append(_SAID[kind])
+        ratios.append(
+            f"{_SAID[kind]} {text(ratio)} (minimisers {number(float(own))}; n ≫ d: "
+            f"{least}{constant:.3g})"
+        )
+    verdict = ""
+    if below:
+        verdict = f"; {' and '.join(below)} below the constant for n ≫ d, which n is too small for"
     floor = float(asymptotic_distance("linear", problem.n, problem.d, sigma, sigma))
     return (
         f"With noise all kinds stop at a floor. On {problem.text}, linear ends at "
         f"{text(by['linear'].distance.at(-1))}, where σ√(d/n) = {number(floor)}, and the others at "
-        f"a multiple of its median: {', '.join(ratios)}, by M-estimation for n ≫ d at the "
-        f"minimiser; two heads at {number(two[0])} (softmax) and {number(two[1])} (exp)."
+        f"a multiple of its median: {', '.join(ratios)}{verdict}; two heads at {number(two[0])} "
+        f"(softmax) and {number(two[1])} (exp)."
     )
 
 
@@ -428,6 +456,12 @@ def _ranking(values: dict[str, Interval]) -> str:
     if not open_:
         return f"from the best: {', '.join(names)}, with intervals apart."
     return f"from the best: {', '.join(names)}, not settled between {', nor between '.join(open_)}."
+
+
+def _range(values: npt.ArrayLike) -> str:
+    """Write the least and the largest of some numbers, or the one that all are."""
+    ends = [number(float(end)) for end in (np.min(values), np.max(values))]
+    return f"at {ends[0]}" if ends[0] == ends[1] else f"from {ends[0]} to {ends[1]}"
 
 
 def _percent(share: float) -> str:
