@@ -208,10 +208,10 @@ def _about_kernels(groups: Sequence[tuple[Problem, list[Predicted]]]) -> str:
     shares = [part.indefinite for part in of["relu"]]
     definite = [p for kind in ("linear", "softmax", "exp") for p in of[kind]]
     if min(shares) > 0:
+        span = " to ".join(dict.fromkeys(_percent(share) for share in (min(shares), max(shares))))
         quickest = min(of["relu"], key=lambda part: float(part.doubling.value))
         relu = (
-            f"The matrix of ReLU has a negative eigenvalue on {_percent(min(shares))} to "
-            f"{_percent(max(shares))} of a problem's tasks, for which no step is stable: ReLU "
+            f"The matrix of ReLU has a negative eigenvalue on {span} of a problem's tasks, for which no step is stable: ReLU "
             f"depends on stopping early. At the tuned steps the fastest growing residuals double "
             f"every {text(quickest.doubling)} loops on {quickest.problem.text}, where that is "
             "quickest."
