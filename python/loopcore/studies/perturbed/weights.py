@@ -172,8 +172,9 @@ class Weights:
     floor : Interval, (C, S)
         Likewise of the exact floor.
     exponent : Interval, (C,)
-        Of the measured plateau in σ, over σ ≤ 0.01 in which the ideal error is below a tenth of the
-        first order's floor after the last loop; NaN where fewer than two are.
+        Of the measured plateau in σ, over σ ≤ 0.01 at which 98 % of the tasks have a floor above
+        their ideal error after the last loop, so that slow ones do not raise it; NaN where fewer
+        than two are.
     below_median : Interval, ()
         Share of floors below the first order's median, over all cells and σ ≤ 1e-3.
     lead : Interval, (C, K)
@@ -284,9 +285,8 @@ def _exponent(by_model: Noisy, sigmas: Array) -> Interval:
     """Return the slope of the mean log plateau in log σ, for each cell."""
     slopes = []
     for c in range(by_model.error.shape[1]):
-        plateau = algebra.MEDIAN_FLOOR * sigmas
-        left = np.median(by_model.ideal[:, c, :, -1], axis=0)  # (S,)
-        fit = (sigmas <= 0.01 * (1 + 1e-9)) & (left < plateau / 10)
+        settled = by_model.floor_leads[:, c, :, -1].mean(axis=0) > 0.98  # (S,)
+        fit = (sigmas <= 0.01 * (1 + 1e-9)) & settled
         if fit.sum() < 2:
             none = np.array(np.nan)
             slopes.append(Interval(none, none, none))
