@@ -211,8 +211,9 @@ def _about_kernels(groups: Sequence[tuple[Problem, list[Predicted]]]) -> str:
         span = " to ".join(dict.fromkeys(_percent(share) for share in (min(shares), max(shares))))
         quickest = min(of["relu"], key=lambda part: float(part.doubling.value))
         relu = (
-            f"The matrix of ReLU has a negative eigenvalue on {span} of a problem's tasks, for which no step is stable: ReLU "
-            f"depends on stopping early. At the tuned steps the fastest growing residuals double "
+            f"The matrix of ReLU has a negative eigenvalue on {span} of a problem's tasks, for "
+            "which no step is stable: ReLU depends on stopping early. At the tuned steps the "
+            "fastest growing residuals double "
             f"every {text(quickest.doubling)} loops on {quickest.problem.text}, where that is "
             "quickest."
         )
