@@ -480,7 +480,12 @@ def test_findings_tell_where_the_theory_is_broken(result):
     relu = _cell(result.generated, noisy, "relu")
     linear = _cell(result.generated, noisy, "linear")
     low = _altered(result, relu, distance=linear.distance)
-    assert "ReLU below the constant for n ≫ d" in findings(low)[7].replace("ReLU and", "ReLU")
+    assert "ReLU" in findings(low)[7].split("; ")[-2]
+    assert "below the constant for n ≫ d" in findings(low)[7]
+    few = _altered(low, _cell(low.generated, noisy, "relu"), limit=linear.limit)
+    assert "as are the minimisers" in findings(few)[7]
+    many = _altered(few, linear, limit=_constant(linear.limit.value, *[0.001] * 3))
+    assert "unlike the minimisers" in findings(many)[7]
     relu = _cell(result.predicted, SMALL.prediction[0], "relu")
     assert "does converge" in findings(_altered(result, relu, indefinite=0.0))[3]
 

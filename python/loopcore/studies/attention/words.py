@@ -388,7 +388,7 @@ def _about_noise(problem: Problem, parts: Sequence[Generated]) -> str:
         )
         for kind in ("relu", "softmax", "exp")
     }
-    ratios, below = [], []
+    ratios, below, explained = [], [], True
     for kind, constant in predicted.items():
         distance = by[kind].distance.at(-1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -397,13 +397,15 @@ def _about_noise(problem: Problem, parts: Sequence[Generated]) -> str:
         least = "" if kind == "relu" else "at least "
         if ratio.high < constant:
             below.append(_SAID[kind])
+            explained = explained and bool(own < constant)
         ratios.append(
             f"{_SAID[kind]} {text(ratio)} (minimisers {number(float(own))}; n ≫ d: "
             f"{least}{constant:.3g})"
         )
     verdict = ""
     if below:
-        verdict = f"; {' and '.join(below)} below the constant for n ≫ d, which n is too small for"
+        why = "as are the minimisers of so few examples" if explained else "unlike the minimisers"
+        verdict = f"; {' and '.join(below)} below the constant for n ≫ d, {why}"
     floor = float(asymptotic_distance("linear", problem.n, problem.d, sigma, sigma))
     return (
         f"With noise all kinds stop at a floor. On {problem.text}, linear ends at "
