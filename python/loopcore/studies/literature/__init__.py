@@ -28,27 +28,24 @@ from dataclasses import replace
 from itertools import product
 
 from loopcore.studies.literature import closed, floors, table
+from loopcore.studies.literature.ahn import Layers, Trained, measure_layers, measure_trained
 from loopcore.studies.literature.config import FULL, QUICK, Config
 from loopcore.studies.literature.figure import plot
 from loopcore.studies.literature.findings import findings
-from loopcore.studies.literature.measure import (
-    KAPPAS,
+from loopcore.studies.literature.fu import KAPPAS, Iterations, measure_iterations
+from loopcore.studies.literature.oswald import (
     Damped,
+    Layer,
+    Loops,
+    measure_damped,
+    measure_layer,
+    measure_loops,
+)
+from loopcore.studies.literature.precision import (
     Descent32,
     Floor,
-    Iterations,
-    Layer,
-    Layers,
-    Loops,
-    Trained,
-    measure_damped,
     measure_descent32,
     measure_floor,
-    measure_iterations,
-    measure_layer,
-    measure_layers,
-    measure_loops,
-    measure_trained,
 )
 from loopcore.studies.literature.result import Result
 from loopcore.studies.literature.sheets import sheets

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopcore.studies.drawing import REFERENCE, legend, new_figure, series
-from loopcore.studies.literature import closed, floors, measure, table
+from loopcore.studies.literature import closed, floors, fu, oswald, table
 from loopcore.studies.literature.result import Result
 from loopcore.studies.repeats import estimate
 
@@ -70,13 +70,13 @@ def _draw_layers(axes: Axes, result: Result) -> None:
 
 
 def _draw_damped(axes: Axes, result: Result) -> None:
-    t = measure.REPEATED
+    t = oswald.REPEATED
     mean, median = 10 ** np.median(result.damped.log_mean, 0), np.median(result.damped.median, 0)
     names = (r"undamped", r"damped by 0.75")
     for k, name in enumerate(names):
         axes.plot(t, _positive(mean[k]), label=f"{name}, mean", **series(2 * k))
         axes.plot(t, _positive(median[k]), label=f"{name}, median", **series(2 * k + 1))
-    axes.axhline(measure.ONE.loss, label="best single step, 49/99", **REFERENCE)
+    axes.axhline(oswald.ONE.loss, label="best single step, 49/99", **REFERENCE)
     axes.set_xscale("log")
     axes.set_yscale("log")
     ticks = [1, 2, 5, 10, 20, 50]
@@ -90,10 +90,10 @@ def _draw_damped(axes: Axes, result: Result) -> None:
 
 
 def _draw_iterations(axes: Axes, result: Result) -> None:
-    for i, (kappa, part) in enumerate(zip(measure.KAPPAS, result.iterations, strict=True)):
+    for i, (kappa, part) in enumerate(zip(fu.KAPPAS, result.iterations, strict=True)):
         lines = (
-            ("GD", measure.GD_STEPS, np.median(part.descent, 0), 8),
-            ("Newton", measure.NEWTON_STEPS[1:], np.median(part.newton, 0)[1:], 1),
+            ("GD", fu.GD_STEPS, np.median(part.descent, 0), 8),
+            ("Newton", fu.NEWTON_STEPS[1:], np.median(part.newton, 0)[1:], 1),
         )
         for j, (name, steps, error, every) in enumerate(lines):
             seen = np.where(error > 1e-27, error, np.nan)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopcore.studies.intervals import number, text
-from loopcore.studies.literature import closed, floors, measure, table
+from loopcore.studies.literature import closed, floors, fu, oswald, table
 from loopcore.studies.literature.result import Result
 from loopcore.studies.literature.sheets import ours_text, plus_minus, theirs_text
 from loopcore.studies.literature.summary import extrapolated, growth
@@ -92,7 +92,7 @@ def _about_trained(result: Result) -> str:
     else:
         verdict = "so that training adds nothing that we can tell to the structure of their theorem"
     return (
-        "Their trained three-layer Transformer has, in ten printed numbers, a loss of "
+        "The trained three layers of Ahn et al. have, in ten printed numbers, a loss of "
         f"{plus_minus(fresh)}e−4 on fresh prompts. The five numbers η_l and γ_l of layers with "
         f"A_l ∝ Σ⁻¹ and B_l ∝ I give {plus_minus(ours)}e−4: theirs is {where}, {meets}. From there "
         f"on, training all 125 entries on {result.config.batch:,} prompts ends at "
@@ -110,7 +110,7 @@ def _about_one_layer(result: Result) -> str:
     better = "so it is better" if plus.mean + plus.half_width < 1 else "which settles nothing"
     return (
         f"von Oswald et al.: the best single step is {plus_minus(step)} times its closed form, and "
-        f"leaves {plus_minus(loss)} of E y² (49/99 = {measure.ONE.loss:.4f}). A layer trained on "
+        f"leaves {plus_minus(loss)} of E y² (49/99 = {oswald.ONE.loss:.4f}). A layer trained on "
         f"{config.layer_prompts:,} prompts has {plus_minus(at_hand)} times this loss, extrapolated "
         f"to infinitely many {plus_minus(single)}: {_equal(single, 'one step')}. Two loops of GD++ "
         f"leave {plus_minus(plus)} of the loss of gradient descent, {better}; a layer trained to "
@@ -132,37 +132,40 @@ def _about_damping(result: Result) -> str:
     damped = result.damped
     unstable, median = estimate(100 * damped.unstable), estimate(damped.median[:, :, -1])
     means = np.median(damped.log_mean, 0)
-    grew = means[0, -1] > means[0].min() + np.log10(2)
-    late = measure.REPEATED > 9
+    late = oswald.REPEATED > 9
     slopes = [
-        np.polyfit(np.log(measure.REPEATED[late]), np.log(curve[1, late]), 1)[0]
+        np.polyfit(np.log(oswald.REPEATED[late]), np.log(curve[1, late]), 1)[0]
         for curve in damped.median
     ]
-    effect = (
-        f"the mean loss is least after {measure.REPEATED[means[0].argmin()]} steps and then grows"
-        if grew
-        else "though the mean loss did not grow here"
-    )
+    undamped, tamed = (_course(curve) for curve in means)
     return (
         "Why they damp: undamped, the best single step exceeds 2/λ_max on "
-        f"{plus_minus(_at(unstable, 0))} % of the prompts, where repeating it diverges, so that "
-        f"{effect}; damped by 0.75 it does on {plus_minus(_at(unstable, 1))} %. After 50 damped "
-        f"steps the median prompt has {plus_minus(_at(median, 1))} of E y², falling like "
-        f"t^({plus_minus(estimate(slopes))}), and the trained layer, so looped, "
+        f"{plus_minus(_at(unstable, 0))} % of the prompts, where repeating it diverges, and the "
+        f"mean loss {undamped}; damped by 0.75 it does on {plus_minus(_at(unstable, 1))} %, and "
+        f"the mean loss {tamed}. After 50 damped steps the median prompt has "
+        f"{plus_minus(_at(median, 1))} of E y², falling like t^({plus_minus(estimate(slopes))}), "
+        "and the trained layer, so looped, "
         f"{plus_minus(estimate(result.layer.repeated))} times that."
     )
 
 
+def _course(log_means: Array) -> str:
+    """Say whether a mean loss (K,) falls to the end."""
+    if log_means[-1] > log_means.min() + np.log10(1.2):
+        return f"is least after {oswald.REPEATED[log_means.argmin()]} steps and then grows"
+    return f"did not grow in {oswald.REPEATED[-1]} steps"
+
+
 def _about_newton(result: Result) -> str:
     parts, factors = [], []
-    for kappa, part in zip(measure.KAPPAS, result.iterations, strict=True):
+    for kappa, part in zip(fu.KAPPAS, result.iterations, strict=True):
         factors.append(growth(part))
         longest = float(np.median(part.longest))
         passed = np.flatnonzero(np.median(part.newton, 0) <= longest)
-        steps = f"{measure.NEWTON_STEPS[passed[0]]}" if len(passed) else "more than 24"
+        steps = f"{fu.NEWTON_STEPS[passed[0]]}" if len(passed) else "more than 24"
         parts.append(
             f"for κ(Σ) = {kappa:.0f} {plus_minus(factors[-1])} times as many, and what "
-            f"{measure.LONGEST:,} steps leave, {number(longest, 2)}, Newton's has after {steps}"
+            f"{fu.LONGEST:,} steps leave, {number(longest, 2)}, Newton's has after {steps}"
         )
     grows = all(bool(factor.mean - factor.half_width > 1) for factor in factors)
     verdict = "as published" if grows else "which is not settled here"

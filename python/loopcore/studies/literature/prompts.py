@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,21 @@ import loopcore
 from loopcore import LoopedTransformer, tasks
 
 Array = npt.NDArray[np.float64]
+
+
+class Stream(IntEnum):
+    """The first numbers of the seeds: no two parts share a stream."""
+
+    ROOT = 0
+    STEPS = 1
+    HELD = 2
+    TRAIN = 3
+    LAYER = 4
+    LOOPS = 5
+    DAMPED = 6
+    FU = 7
+    FLOOR = 8
+    LIU = 9
 
 
 class Prompts(NamedTuple):
@@ -26,7 +42,7 @@ class Prompts(NamedTuple):
     """(d, d)"""
 
 
-def ahn(seed: list[int], B: int, n: int = 20, d: int = 5) -> Prompts:
+def gaussian(seed: list[int], B: int, n: int = 20, d: int = 5) -> Prompts:
     """Draw x ~ N(0, I) and w ~ N(0, I)."""
     batch = tasks.draw(B, n, d, rng=seed, num_threads=1)
     return Prompts(batch.X, batch.y, _theta(batch), np.eye(d))
@@ -46,7 +62,7 @@ def uniform(seed: list[int], B: int, n: int = 10, d: int = 10) -> Prompts:
     return Prompts(batch.X, batch.y, _theta(batch), np.eye(d) / np.sqrt(3))
 
 
-def fu(seed: list[int], B: int, kappa: float, n: int = 40, d: int = 20) -> Prompts:
+def conditioned(seed: list[int], B: int, kappa: float, n: int = 40, d: int = 20) -> Prompts:
     """Draw x ~ N(0, Σ) and w ~ N(0, I): half of Σ's eigenvalues κ times the others, tr Σ = d."""
     batch = tasks.draw(B, n, d, rng=seed, num_threads=1)
     eigenvalues = np.where(np.arange(d) < d // 2, kappa, 1.0)
@@ -78,6 +94,11 @@ def losses(model: LoopedTransformer, prompts: Prompts, T: int) -> Array:
     B, _, d = prompts.X.shape
     basis = np.broadcast_to(np.eye(d), (B, d, d))
     return parameter_losses(model.predict(prompts.X, prompts.y, basis, T, num_threads=1), prompts)
+
+
+def mean_loss(model: LoopedTransformer, prompts: Prompts, T: int = 1) -> Array:
+    """Return their mean, ()."""
+    return np.array(losses(model, prompts, T).mean())
 
 
 def literal(prompts: Prompts, x: Array) -> tuple[Array, Array]:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loopcore.studies.literature.ahn import Layers, Trained
 from loopcore.studies.literature.config import Config
-from loopcore.studies.literature.measure import (
-    Damped,
-    Descent32,
-    Iterations,
-    Layer,
-    Layers,
-    Loops,
-    Trained,
-)
+from loopcore.studies.literature.fu import Iterations
+from loopcore.studies.literature.oswald import Damped, Layer, Loops
+from loopcore.studies.literature.precision import Descent32
 from loopcore.studies.literature.summary import Curve
 from loopcore.studies.literature.table import Row
 

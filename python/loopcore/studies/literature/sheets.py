@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from loopcore.studies.intervals import number
-from loopcore.studies.literature import floors, measure
+from loopcore.studies.literature import floors, fu
 from loopcore.studies.literature.result import Result
 from loopcore.studies.literature.table import Row
 from loopcore.studies.repeats import Estimate, estimate
@@ -113,15 +113,13 @@ def _layers(result: Result) -> Sheet:
 
 def _iterations(result: Result) -> Sheet:
     rows = []
-    for k in range(0, len(measure.NEWTON_STEPS), 2):
-        row = [str(measure.NEWTON_STEPS[k])]
+    for k in range(0, len(fu.NEWTON_STEPS), 2):
+        row = [str(fu.NEWTON_STEPS[k])]
         for part in result.iterations:
             error, steps = np.median(part.newton[:, k]), np.median(part.matched[:, k])
             row += [number(float(error), 2), number(float(steps)) if np.isfinite(steps) else "–"]
         rows.append(tuple(row))
-    heads = [
-        f"{what}, κ = {kappa:.0f}" for kappa in measure.KAPPAS for what in ("error", "GD steps")
-    ]
+    heads = [f"{what}, κ = {kappa:.0f}" for kappa in fu.KAPPAS for what in ("error", "GD steps")]
     return Sheet(
         "Fu et al.: median error after k steps of Newton, and GD steps to the same",
         ("k", *heads),

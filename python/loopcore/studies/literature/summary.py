@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from loopcore.studies.intervals import Interval, quantile
 from loopcore.studies.literature import floors
-from loopcore.studies.literature.measure import Floor, Iterations
+from loopcore.studies.literature.fu import Iterations
+from loopcore.studies.literature.precision import Floor
 from loopcore.studies.repeats import Estimate, estimate
 
 Array = npt.NDArray[np.float64]

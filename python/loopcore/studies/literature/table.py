@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.literature import closed, measure
+from loopcore.studies.literature import ahn, closed, fu, oswald
 from loopcore.studies.literature.summary import as_estimate, extrapolated, growth
 from loopcore.studies.repeats import Estimate, estimate
 
@@ -99,8 +99,8 @@ def rows(result: Result) -> tuple[Row, ...]:
 
 def _ahn(result: Result) -> list[Entry]:
     layers = result.layers
-    n, d = measure.N_AHN, measure.D_AHN
-    flat, turned = (closed.one_step(n, np.array(D)) for D in (np.ones(d), measure.SPECTRUM))
+    n, d = ahn.N_AHN, ahn.D_AHN
+    flat, turned = (closed.one_step(n, np.array(D)) for D in (np.ones(d), ahn.SPECTRUM))
     identity = "n = 20, d = 5, x ~ N(0, I), w ~ N(0, I)"
     rotated = "n = 20, d = 5, x ~ N(0, Σ), w ~ N(0, Σ⁻¹), Σ rotated"
 
@@ -161,11 +161,11 @@ def _oswald(result: Result) -> list[Entry]:
     falls = estimate(median[:, -1] / median[:, 0])
     single, double = extrapolated(layer.trained), extrapolated(loops.trained)
     return [
-        entry("one step, loss / E y²", _CLOSED, _exact(measure.ONE.loss), estimate(layer.loss)),
+        entry("one step, loss / E y²", _CLOSED, _exact(oswald.ONE.loss), estimate(layer.loss)),
         entry("trained layer / one step", _TEXT, _exact(1.0), single),
         entry("2 loops, GD++ / GD", _TEXT, _BELOW_ONE, estimate(loops.plus)),
         entry("2 loops, trained / GD++", _FIGURE, _exact(1.0), double),
-        entry("damped, step 50 / step 1", _FIGURE, _BELOW_ONE, falls),
+        entry("damped, 50 / 1, median", _FIGURE, _BELOW_ONE, falls),
     ]
 
 
@@ -181,7 +181,7 @@ def _others(result: Result) -> list[Entry]:
             _ABOVE_ONE,
             growth(part),
         )
-        for kappa, part in zip(measure.KAPPAS, result.iterations, strict=True)
+        for kappa, part in zip(fu.KAPPAS, result.iterations, strict=True)
     ]
     liu, floors = "n = 20, d = 5, x ~ N(0, I), 300 steps", "n = 8, d = 4, κ(XᵀX) at its largest"
     return [
