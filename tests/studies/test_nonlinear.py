@@ -27,6 +27,7 @@ from loopcore.studies.nonlinear.config import (
     least_error,
     raw_floor,
 )
+from loopcore.studies.nonlinear.findings import _small
 from loopcore.studies.nonlinear.kernels import modes
 from loopcore.studies.nonlinear.measure import Part, _tuned, draw, keys, measure_part
 from loopcore.studies.parts import Parts
@@ -367,6 +368,28 @@ def test_sheets_fit_a_terminal(which, request):
         assert sum(widths) + 2 * (len(widths) - 1) <= 80
 
 
+def test_sheets_of_the_whole_study_fit_too(result):
+    one = result.quadratic(3)[0]
+    for d in Config().dims:
+        cells = [
+            dataclasses.replace(one, target=setting.target, d=setting.d, n=setting.n)
+            for setting in Config().settings
+        ]
+        whole = dataclasses.replace(result, config=Config(), cells=tuple(cells))
+        sheet = next(s for s in STUDY.sheets(whole) if f"d = {d}" in s.title)
+        # a number has six characters at most
+        widths = [max(map(len, column)) for column in zip(sheet.columns, *sheet.rows, strict=True)]
+        assert widths[0] + sum(2 + max(width, 6) for width in widths[1:]) <= 80
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(0.0, "0"), (1e-25, "0"), (3.2e-9, "<1e−6"), (1.44e-5, "1.4e−5"), (0.00444, "0.0044")],
+)
+def test_errors_are_written_in_few_characters(value, written):
+    assert _small(value) == written
+
+
 def test_figure_shows_the_numbers(result):
     pytest.importorskip("matplotlib")
     figure = plot(result)
@@ -377,8 +400,8 @@ def test_figure_shows_the_numbers(result):
     assert len(examples.containers) == 6
     assert len(dims.containers) == 4
     assert [label.get_text() for label in others.get_xticklabels()] == [
-        "ReLU network,\n$n$ = 2 $p$",
-        "Gaussian process,\n$n$ = 2 $p$",
+        "ReLU\nnetwork\n$n$ = 2 $p$",
+        "Gaussian\nprocess\n$n$ = 2 $p$",
     ]
     figure.canvas.draw()
 

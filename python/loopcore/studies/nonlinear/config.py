@@ -20,7 +20,7 @@ NETWORK = "ReLU network"
 PROCESS = "Gaussian process"
 
 RAW, CONSTANT, LIFTED = "raw x", "raw x and 1", "lifted"
-CHOSEN = "lifted, T by folds"
+CHOSEN = "lifted, folds"
 LIMIT = "lifted, T → ∞"
 KERNELS = ("softmax", "exp", "relu", "rbf")
 RIDGE = "ridge, lifted"
@@ -100,7 +100,7 @@ class Config:
     penalties: tuple[float, ...] = (1e-10, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
     neighbors: tuple[int, ...] = (1, 2, 4, 8, 16)
     loops: int = 4096
-    tasks: int = 200
+    tasks: int = 300
     held_out: int = 60
     checked: int = 40
     queries: int = 64

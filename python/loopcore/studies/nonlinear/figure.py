@@ -106,7 +106,9 @@ def _draw_others(axes: Axes, result: Result) -> None:
         at = places + 0.11 * (i - (len(methods) - 1) / 2)
         values = np.array([tuple(cell.scores[method].error) for cell in cells])
         _marks(axes, at, values, i, method, line=False)
-    axes.set_xticks(places, [f"{cell.target},\n$n$ = {cell.rate:.2g} $p$" for cell in cells])
+    names = ["\n".join(cell.target.split(" ")) for cell in cells]
+    rates = [f"$n$ = {cell.rate:.2g} $p$" for cell in cells]
+    axes.set_xticks(places, [f"{name}\n{rate}" for name, rate in zip(names, rates, strict=True)])
     axes.tick_params(axis="x", labelsize="small")
     axes.set_title(f"Other targets, $d$ = {result.config.middle}")
     axes.set_xlim(-0.6, max(len(cells), 1) - 0.4)

@@ -83,13 +83,14 @@ def _about_raw(result: Result) -> str:
 
 
 def _about_lifted(result: Result) -> str:
-    held, few, exact, near = 0, [], [], []
+    held, few, gaps, exact, near = 0, [], [], [], []
     for d in result.config.dims:
         for cell in result.quadratic(d, LIMIT):
             score = cell.scores[LIMIT].error
             if cell.n < features(d):
                 few.append(cell)
                 held += bool(score.holds(least_error(cell.n, d)))
+                gaps.append(abs(float(score.value) / least_error(cell.n, d) - 1))
             else:
                 exact.append(float(score.value))
                 near.append(cell)
@@ -97,7 +98,8 @@ def _about_lifted(result: Result) -> str:
     if few:
         said.append(
             f"for n < p T → ∞ has (p − n)/(p − 1), which no method beats on average over these "
-            f"tasks ({held} of {len(few)} intervals hold it)"
+            f"tasks ({held} of {len(few)} intervals hold it, the largest gap is "
+            f"{100 * max(gaps):.2g} %)"
         )
     if exact:
         worst = max(exact)
@@ -183,6 +185,7 @@ def _about_kernels(result: Result) -> str:
         for cell in result.quadratic(d, *KERNELS)
     )
     count = sum(len(result.quadratic(d, *KERNELS)) for d in result.config.dims)
+    growth = _growth(result)
     learned = all(
         _best(cells[-1])[1].error.high < raw_floor(d, constant=True)
         for d in result.config.dims
@@ -195,9 +198,24 @@ def _about_kernels(result: Result) -> str:
     )
     return (
         f"Kernel attention {verdict}. The best of {_list(KERNELS)}, tuned alike on held-out tasks, "
-        f"is, at {'; '.join(said)}. The lift, tuned the same way, is better in {beaten} of {count} "
+        f"is, at {'; '.join(said)}.{growth} The lift, tuned the same way, is better in {beaten} of {count} "
         f"settings, worse in {better}, and the rest is not settled."
     )
+
+
+def _growth(result: Result) -> str:
+    """Compare the best kernel attention at the most examples for the first and the last d."""
+    first, last = (
+        result.quadratic(d, *KERNELS)[-1] for d in (result.config.dims[0], result.config.dims[-1])
+    )
+    if first is last:
+        return ""
+    a, b = _best(first)[1].error, _best(last)[1].error
+    more = (
+        f"{number(float(b.value / a.value), 2)} times as much at d = {last.d} as at d = {first.d}"
+    )
+    apart = a.high < b.low or b.high < a.low
+    return f" That is {more}{'' if apart else ', which is not settled'}."
 
 
 def _about_limits(result: Result) -> str:
@@ -309,7 +327,7 @@ def sheets(result: Result) -> tuple[Sheet, ...]:
 
 def _errors(result: Result, d: int) -> Sheet:
     cells = result.quadratic(d)
-    columns = ("method", *(f"n = {cell.n}" for cell in cells))
+    columns = ("n =", *(str(cell.n) for cell in cells))
     rows = [
         (method, *(_written(cell.scores.get(method)) for cell in cells))
         for method in METHODS
@@ -324,7 +342,10 @@ def _written(score: Score | None) -> str:
 
 
 def _small(value: float) -> str:
-    return "0" if value < _EXACT else number(value, 2 if value < 1e-3 else 3)
+    """Write an error in at most six characters, so that tables of many n fit."""
+    if value < _EXACT:
+        return "0"
+    return "<1e−6" if value < 1e-6 else number(value, 2 if value < 0.1 else 3)
 
 
 def _tuned(result: Result) -> Sheet:
