@@ -384,7 +384,14 @@ def test_sheets_of_the_whole_study_fit_too(result):
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [(0.0, "0"), (1e-25, "0"), (3.2e-9, "<1e−6"), (1.44e-5, "1.4e−5"), (0.00444, "0.0044")],
+    [
+        (0.0, "0"),
+        (1e-25, "0"),
+        (3.2e-9, "<1e−6"),
+        (1.44e-5, "1.4e−5"),
+        (8.1e-4, "8.1e−4"),
+        (0.00444, "0.0044"),
+    ],
 )
 def test_errors_are_written_in_few_characters(value, written):
     assert _small(value) == written

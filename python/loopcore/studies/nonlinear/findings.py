@@ -205,9 +205,8 @@ def _about_kernels(result: Result) -> str:
 
 def _growth(result: Result) -> str:
     """Compare the best kernel attention at the most examples for the first and the last d."""
-    first, last = (
-        result.quadratic(d, *KERNELS)[-1] for d in (result.config.dims[0], result.config.dims[-1])
-    )
+    ends = result.config.dims[0], result.config.dims[-1]
+    first, last = (result.quadratic(d, *KERNELS)[-1] for d in ends)
     if first is last:
         return ""
     a, b = _best(first)[1].error, _best(last)[1].error
@@ -345,7 +344,10 @@ def _small(value: float) -> str:
     """Write an error in at most six characters, so that tables of many n fit."""
     if value < _EXACT:
         return "0"
-    return "<1e−6" if value < 1e-6 else number(value, 2 if value < 0.1 else 3)
+    if value >= 1e-3:
+        return number(value, 2 if value < 0.1 else 3)
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return "<1e−6" if value < 1e-6 else f"{mantissa}e−{-int(exponent)}"
 
 
 def _tuned(result: Result) -> Sheet:
