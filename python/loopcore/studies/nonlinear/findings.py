@@ -198,8 +198,8 @@ def _about_kernels(result: Result) -> str:
     )
     return (
         f"Kernel attention {verdict}. The best of {_list(KERNELS)}, tuned alike on held-out tasks, "
-        f"is, at {'; '.join(said)}.{growth} The lift, tuned the same way, is better in {beaten} of {count} "
-        f"settings, worse in {better}, and the rest is not settled."
+        f"is, at {'; '.join(said)}.{growth} The lift, tuned the same way, is better in "
+        f"{beaten} of {count} settings, worse in {better}, and the rest is not settled."
     )
 
 
@@ -214,7 +214,7 @@ def _growth(result: Result) -> str:
         f"{number(float(b.value / a.value), 2)} times as much at d = {last.d} as at d = {first.d}"
     )
     apart = a.high < b.low or b.high < a.low
-    return f" That is {more}{'' if apart else ', which is not settled'}."
+    return f" At the most examples that is {more}{'' if apart else ', which is not settled'}."
 
 
 def _about_limits(result: Result) -> str:
