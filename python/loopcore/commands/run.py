@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
-from loopcore.commands.shared import one_line_errors, parsed_number, plain_console
+from loopcore.commands.shared import (
+    one_line_errors,
+    parsed_number,
+    plain_console,
+    split_names,
+)
 from loopcore.studies import table_report, table_run
 from loopcore.studies.progress import ProgressBar
 from loopcore.studies.result_files import require_figure, require_writable, write_figure
@@ -63,8 +67,8 @@ def run_table(
             task = read_table(
                 table,
                 target,
-                features=_names(features),
-                drop=_names(drop) or (),
+                features=split_names(features),
+                drop=split_names(drop) or (),
                 drop_missing=drop_missing,
                 separator=separator,
                 open_file=progress.open,
@@ -79,11 +83,6 @@ def run_table(
         if output is not None:
             table_report.save(result, output)
             console.print(f"wrote {output}", soft_wrap=True)
-
-
-def _names(text: str | None) -> list[str] | None:
-    """Split names at commas; quotes keep a comma inside a name."""
-    return None if text is None else next(csv.reader([text], skipinitialspace=True))
 
 
 def _eta(text: str | None) -> Eta:

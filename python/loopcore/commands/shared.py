@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -50,6 +51,11 @@ def plain_console() -> Console:
 def say(sentence: str) -> None:
     """Tell the user something that is no result."""
     typer.echo(f"loopcore: {sentence}", err=True)
+
+
+def split_names(text: str | None) -> list[str] | None:
+    """Split names at commas; quotes keep a comma inside a name."""
+    return None if text is None else next(csv.reader([text], skipinitialspace=True))
 
 
 def parsed_number(kind: type[Number], name: str, text: str, others: str = "") -> Number:

@@ -15,6 +15,7 @@ from loopcore.commands.shared import (
     plain_console,
     print_help_alone,
     say,
+    split_names,
 )
 from loopcore.studies.progress import ProgressBar
 from loopcore.studies.runner import print_run, run_study
@@ -77,15 +78,20 @@ def _real(
         Path | None, typer.Option(metavar="FILE", help="A table of yours, as for `loopcore run`.")
     ] = None,
     target: Annotated[str | None, typer.Option(help="Its column to predict (y).")] = None,
+    drop: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Columns of it to leave out of X.")
+    ] = None,
     seed: Seed = 0,
     quick: Quick = False,
     output_dir: OutputDir = Path(),
     figure_format: Format = FigureFormat.png,
 ) -> None:
     with one_line_errors():
+        names = split_names(drop)
+        columns = None if names is None else tuple(names)
         _perform(
             "real",
-            {"csv": csv, "target": target},
+            {"csv": csv, "target": target, "drop": columns},
             seed=seed,
             quick=quick,
             output_dir=output_dir,
