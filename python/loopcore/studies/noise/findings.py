@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -183,25 +184,27 @@ def _about_tuning(result: Result) -> str:
 
 
 def _about_folds(result: Result) -> str:
-    said = []
+    ratios, said, short = result.config.ratios, [], []
     for cell in result.cells:
-        worse = _worse(cell)
-        if worse.any():
-            s, last = int(np.flatnonzero(worse)[0]), int(np.flatnonzero(worse)[-1])
+        worse = np.flatnonzero(_worse(cell))
+        if len(worse):
+            first, last = ratios[worse[0]], ratios[worse[-1]]
+            since = f"from SNR {number(first)} on" if math.isfinite(first) else "without noise"
+            at = f"at SNR {number(last)}" if math.isfinite(last) else "without noise"
+            pair = cell.medians.at(int(worse[-1]))
             said.append(
-                f"at {_shape(cell)} from SNR {_infinite(float(result.config.ratios[s]))} on "
-                f"(medians at {_infinite(float(result.config.ratios[last]))}: "
-                f"{text(cell.medians.at(last, TUNED))} beside {text(cell.medians.at(last, LIMIT))})"
+                f"{since} at {_shape(cell)} ({at}, medians, {text(pair.at(TUNED))} beside "
+                f"{text(pair.at(LIMIT))})"
             )
+            if cell.n >= cell.d > cell.n - cell.n / result.config.folds:
+                short.append(_shape(cell))
     if not said:
         return "The cross-validated T is nowhere worse than T → ∞ in the median task."
-    folds = result.config.folds
-    short = [cell for cell in result.cells if cell.n >= cell.d > cell.n - cell.n / folds]
-    why = "".join(
-        f" At {_shape(cell)} its folds keep fewer examples than there are dimensions, where T → ∞ "
-        "is another estimator."
-        for cell in short
-        if _worse(cell).any()
+    why = (
+        f" At {' and '.join(short)} its folds keep fewer examples than there are dimensions, where "
+        "T → ∞ is another estimator."
+        if short
+        else ""
     )
     return f"The cross-validated T is worse than T → ∞ {'; '.join(said)}.{why}"
 
