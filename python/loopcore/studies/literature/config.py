@@ -99,9 +99,10 @@ QUICK = Config(
     prompts=6000,
     trainings=3,
     layer_prompts=2500,
-    batch_iterations=4,
+    layer_iterations=12,
+    batch_iterations=3,
     tasks=200,
-    floor_tasks=24,
+    floor_tasks=20,
     floor_exponents=(0, 1, 2, 3, 4, 6),
     plain_exponent=3,
 )
