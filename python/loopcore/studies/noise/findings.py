@@ -190,10 +190,11 @@ def _about_folds(result: Result) -> str:
         if len(worse):
             first, last = ratios[worse[0]], ratios[worse[-1]]
             since = f"from SNR {number(first)} on" if math.isfinite(first) else "without noise"
-            at = f"at SNR {number(last)}" if math.isfinite(last) else "without noise"
+            at = f"at SNR {number(last)}, " if math.isfinite(last) else "without noise, "
+            at = at if len(worse) > 1 else ""
             pair = cell.medians.at(int(worse[-1]))
             said.append(
-                f"{since} at {_shape(cell)} ({at}, medians, {text(pair.at(TUNED))} beside "
+                f"{since} at {_shape(cell)} ({at}medians {text(pair.at(TUNED))} beside "
                 f"{text(pair.at(LIMIT))})"
             )
             if cell.n >= cell.d > cell.n - cell.n / result.config.folds:
