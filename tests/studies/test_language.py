@@ -232,7 +232,7 @@ def test_learners_are_the_literal_ones(corpus):
     n, at = 48, corpus.positions["test"][:8]
     trained = [
         learning.Training(np.full(5, 0.01), np.array(2.0), np.array([1.0, 0.5])[:T], 0.0, 0.0)
-        for T in TINY.trained_loops
+        for T in TINY.trained_loops * 2
     ]
     found = {
         one.name: one.predict(corpus.prompts(at, n, one.inputs))
@@ -254,6 +254,10 @@ def test_learners_are_the_literal_ones(corpus):
         for T, step in enumerate((1.0, 0.5)):
             theta += step * 2.0 * 0.01 * X.T @ (Y.T - X @ theta)
             assert found["trained P, Q, η"][b, T] == pytest.approx(x @ theta, rel=1e-9)
+        theta, largest = np.zeros((5, 4)), np.linalg.norm(X, 2) ** 2
+        for T, step in enumerate((1.0, 0.5)):
+            theta += step * 2.0 * 0.01 / largest * X.T @ (Y.T - X @ theta)
+            assert found["trained P, Q, η over λ_max"][b, T] == pytest.approx(x @ theta, rel=1e-9)
         distance = ((X - x) ** 2).sum(1)
         nearest = np.argsort(distance, kind="stable")[:9]
         clear = np.sort(distance)[9] > np.sort(distance)[8] + 1e-9  # no tie at the end
@@ -275,12 +279,14 @@ def test_models_are_trained_on_the_prompts_themselves(corpus):
     a = rng.standard_normal((TINY.prompts, 4))
     a /= np.linalg.norm(a, axis=1, keepdims=True)
     X, Y, x = corpus.prompts(at, n, "whitened")
-    trained = learning.train(tasks, 2)
+    for over in (False, True):
+        trained = learning.train(tasks, 2, over_lambda_max=over)
+        assert trained.after < trained.before
+    trained = learning.train(tasks, 2, over_lambda_max=False)
     predicted = learning.model(trained).predict(X[:, None], Y, x[:, None, None], 2)[..., 0]
     came = corpus.embedding.following[corpus.text.words[at]]
     error = (((predicted - came) * a).sum(1) ** 2).mean()
     assert trained.after == pytest.approx(error, rel=1e-6)  # though it saw d + 1 rows each
-    assert trained.after < trained.before
 
 
 # ---- the study -----------------------------------------------------------------------------------
@@ -360,6 +366,7 @@ def test_spectra_and_errors_are_those_of_loopcore(corpus, alice):
             spectrum = loopcore.spectrum(X)
             assert s.kappa[..., i].ravel() == pytest.approx(spectrum.kappa, rel=1e-9)
             assert (s.rank[..., i].ravel() == spectrum.rank).all()
+            assert s.lambda_max[..., i].ravel() == pytest.approx(spectrum.lambda_max)
             error = loopcore.errors(X[:, None], Y, 1.0, 30, relative=True, at=TINY.loops)
             quartiles = np.quantile(error.reshape(-1, 3), (0.25, 0.5, 0.75), axis=0)
             assert s.error[:, i] == pytest.approx(quartiles, rel=1e-7)
@@ -371,7 +378,7 @@ def test_spectra_and_errors_are_those_of_loopcore(corpus, alice):
 
 
 def test_training_lowers_the_squared_error(alice):
-    assert alice.training_loss.shape == (2, 2, 2)
+    assert alice.training_loss.shape == (2, 4, 2)
     assert (alice.training_loss[..., 1] <= alice.training_loss[..., 0]).all()
 
 
@@ -485,14 +492,18 @@ def test_findings_say_what_the_numbers_say(result, alice):
 
     assert "the loop is below the bigram model" in shifted(3.0)[0]
     assert "the loop is above the unigram model" in shifted(-3.0)[0]
-    assert "the loss rises by" in shifted(3.0)[5]
-    assert "the loss falls by" in shifted(-3.0)[5]
+    assert "the loss rises by" in shifted(3.0)[6]
+    assert "the loss falls by" in shifted(-3.0)[6]
     trigram = alice.reference("trigram").loss
     white = alice.curve("loops, whitened inputs")
-    for by, words in ((-0.5, "tells what the counts"), (0.5, "adds nothing that could be seen")):
-        mixed = np.broadcast_to(trigram[:, None] + by, white.mixed.shape)
+    for by, words in (
+        (np.full(6, -0.5), "tells what the counts"),
+        (np.full(6, 0.5), "too much for the test part"),
+        (np.array([0.5, -0.5] * 3), "adds nothing that could be seen"),
+    ):
+        mixed = np.broadcast_to((trigram + by)[:, None], white.mixed.shape)
         curves = tuple(c._replace(mixed=mixed) if c is white else c for c in alice.curves)
-        assert words in findings(change(result, curves=curves))[6]
+        assert words in findings(change(result, curves=curves))[7]
     assert found[-1].startswith("Not settled: no benchmark")
 
 

@@ -66,8 +66,8 @@ class Config:
     blocks: int = 40
     penalties: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
     neighbors: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
-    trained_loops: tuple[int, ...] = (1, 2, 4)
-    prompts: int = 4000
+    trained_loops: tuple[int, ...] = (1, 4)
+    prompts: int = 3000
     least_count: int = 2
     vocabulary: int = 2000
     most_words: int = 300_000

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from loopcore import theory
 from loopcore.studies.drawing import REFERENCE, legend, new_figure, series
 from loopcore.studies.language.findings import (
+    FOLLOWING,
     NEAREST,
     PLAIN,
     RIDGE,
@@ -48,7 +49,8 @@ def _draw_contexts(axes: Axes, one: Measured) -> None:
     named = (
         (one.curve(WHITENED), "loops, whitened"),
         (one.curve(PLAIN), "loops, plain"),
-        (one.curve(TRAINED), "trained $P, Q, \\eta$"),
+        (one.curve(TRAINED), r"trained $P, Q, \eta$"),
+        (one.curve(FOLLOWING), r"trained, $\eta/\lambda_{\max}$"),
         (one.curve(RIDGE), "ridge"),
         (one.curve(NEAREST), "neighbours"),
         (one.counts, "counts"),

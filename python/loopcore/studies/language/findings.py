@@ -13,6 +13,7 @@ from loopcore.studies.study import Sheet
 Array = npt.NDArray[np.float64]
 
 PLAIN, WHITENED, TRAINED = "loops, plain inputs", "loops, whitened inputs", "trained P, Q, η"
+FOLLOWING = "trained P, Q, η over λ_max"
 RIDGE, NEAREST = "ridge", "nearest neighbours"
 
 
@@ -25,6 +26,7 @@ def findings(result: Result) -> tuple[str, ...]:
         _spectrum(one),
         _stopping(one, result.config.loops),
         _preconditioning(one),
+        _training(one),
         _rivals(one),
         *(_beside_trigrams(each) for each in result.texts),
         _open(result),
@@ -143,19 +145,36 @@ def _stopping(one: Measured, loops: tuple[int, ...]) -> str:
 
 
 def _preconditioning(one: Measured) -> str:
-    plain, white, trained = (one.curve(name) for name in (PLAIN, WHITENED, TRAINED))
+    plain, white = one.curve(PLAIN), one.curve(WHITENED)
+    parts = []
+    for i in sorted({0, len(white.lengths) - 1}):
+        T = [f"{c.candidates[c.best[i]]:.0f}" for c in (plain, white)]
+        change = mean(test_loss(white)[:, i] - test_loss(plain)[:, i])
+        parts.append(
+            f"at n = {white.lengths[i]:.0f} by whitened instead of plain inputs (T = {T[1]} "
+            f"instead of {T[0]}) {_moves(change)}"
+        )
+    return f"Preconditioning by hand: {'; '.join(parts)}."
+
+
+def _training(one: Measured) -> str:
+    white = one.curve(WHITENED)
     parts = []
     for i in sorted({0, len(white.lengths) // 2, len(white.lengths) - 1}):
-        change = mean(test_loss(white)[:, i] - test_loss(plain)[:, i])
-        more = mean(test_loss(trained)[:, i] - test_loss(white)[:, i])
-        T = [f"{c.candidates[c.best[i]]:.0f}" for c in (plain, white, trained)]
-        parts.append(
-            f"at n = {white.lengths[i]:.0f} by whitening (T = {T[1]} instead of {T[0]}) "
-            f"{_moves(change)}, and by training on top of it (T = {T[2]}) {_moves(more)}"
-        )
+        changes = [
+            f"with {name} (T = {c.candidates[c.best[i]]:.0f}) "
+            f"{_moves(mean(test_loss(c)[:, i] - test_loss(white)[:, i]))}"
+            for name, c in (
+                ("the same steps for all prompts", one.curve(TRAINED)),
+                ("steps over each prompt's λ_max", one.curve(FOLLOWING)),
+            )
+        ]
+        parts.append(f"at n = {white.lengths[i]:.0f} {' and '.join(changes)}")
+    stretch = one.spectra[-1].lambda_max[..., -1].max() / one.usual[-1]
     return (
-        "Preconditioning, by whitened inputs, then by P, a diagonal Q and steps trained on the "
-        f"training part: {'; '.join(parts)}."
+        "P, a diagonal Q and steps trained on the training part, in place of a constant step with "
+        f"whitened inputs: {'; '.join(parts)}. At n = {white.lengths[-1]:.0f} the largest λ_max of "
+        f"a test prompt is {number(float(stretch))} times the mean of those trained on."
     )
 
 
@@ -184,6 +203,8 @@ def _beside_trigrams(one: Measured) -> str:
     between = mean(curve.mixed[:, i] - one.counts.mixed[:, j])
     if change.high < 0:
         verdict = "the context tells what the counts of the training part do not"
+    elif change.low > 0:
+        verdict = "the weight of validation is too much for the test part"
     else:
         verdict = "the context adds nothing that could be seen"
     return (
@@ -231,7 +252,8 @@ def sheets(result: Result) -> tuple[Sheet, ...]:
 _SHORT = {
     PLAIN: "loops, plain",
     WHITENED: "loops, whitened",
-    TRAINED: "trained P, Q, η",
+    TRAINED: "trained",
+    FOLLOWING: "trained/λ_max",
     "ridge, training part": "ridge, all",
     "counts of the context": "counts",
     NEAREST: "neighbours",

@@ -48,7 +48,10 @@ class Learner(NamedTuple):
 
 
 def learners(config: Config, n: int, trained: Sequence[Training]) -> list[Learner]:
-    """Return the methods for contexts of n pairs."""
+    """Return the methods for contexts of n pairs, with the models trained for them.
+
+    First those with steps of their own for each T, then those whose steps are over λ_max.
+    """
     k = tuple(min(k, n) for k in config.neighbors)
 
     def loop(prompts: Prompts) -> Array:
@@ -63,17 +66,20 @@ def learners(config: Config, n: int, trained: Sequence[Training]) -> list[Learne
         return np.stack(each, axis=1)
 
     def preconditioned(prompts: Prompts) -> Array:
-        X, Y, x = _one_query(prompts)
-        each = [
-            model(one).predict(X, Y, x, T)[..., 0]
-            for one, T in zip(trained, config.trained_loops, strict=True)
-        ]
-        return np.stack(each, axis=1)
+        return _apply(trained[: len(config.trained_loops)], prompts)
+
+    def following(prompts: Prompts) -> Array:
+        unit = 1 / np.asarray(loopcore.spectrum(prompts.X).lambda_max) ** 0.5  # (B,)
+        scaled = Prompts(
+            prompts.X * unit[:, None, None], prompts.Y, prompts.x_query * unit[:, None]
+        )
+        return _apply(trained[len(config.trained_loops) :], scaled)
 
     return [
         Learner("loops, plain inputs", "T", config.loops, "plain", loop),
         Learner("loops, whitened inputs", "T", config.loops, "whitened", loop),
         Learner("trained P, Q, η", "T", config.trained_loops, "whitened", preconditioned),
+        Learner("trained P, Q, η over λ_max", "T", config.trained_loops, "whitened", following),
         Learner("ridge", "p/n", config.penalties, "whitened", ridge),
         Learner("nearest neighbours", "k", config.neighbors, "whitened", nearest),
     ]
@@ -94,11 +100,11 @@ class Tasks(NamedTuple):
     """
 
     Z: Array
-    """(B, r + 1, d + 1), the examples and the query, x in units in which the mean λ_max is 1."""
+    """(B, r + 1, d + 1), the examples and the query."""
     target: Array
     """(B,)"""
-    unit: float
-    """1 / mean λ_max, in units of the inputs."""
+    lambda_max: Array
+    """The largest eigenvalue of XᵀX, (B,)."""
 
 
 def draw_tasks(corpus: Corpus, n: int, config: Config, rng: np.random.Generator) -> Tasks:
@@ -110,16 +116,15 @@ def draw_tasks(corpus: Corpus, n: int, config: Config, rng: np.random.Generator)
     step = max(_PANEL // (n * (config.history * m + 2)), 1)
     panels = [slice(i, i + step) for i in range(0, B, step)]
     rows = np.concatenate([_short(corpus, positions[i], n, a[i]) for i in panels])  # (B, r, d + 1)
-    unit = 1 / float(np.mean(loopcore.spectrum(rows[..., :-1]).lambda_max))
     Z = np.zeros((B, rows.shape[1] + 1, rows.shape[2]))
     Z[:, :-1] = rows
     Z[:, -1, :-1] = corpus.inputs(positions - 1, "whitened")
-    Z[..., :-1] *= unit**0.5
     came = corpus.embedding.following[corpus.text.words[positions]]  # (B, m)
-    return Tasks(Z, (came * a).sum(-1), unit)
+    lambda_max = np.asarray(loopcore.spectrum(rows[..., :-1]).lambda_max)
+    return Tasks(Z, (came * a).sum(-1), lambda_max)
 
 
-def train(tasks: Tasks, T: int) -> Training:
+def train(tasks: Tasks, T: int, *, over_lambda_max: bool) -> Training:
     """Train a diagonal preconditioner and T steps.
 
     Parameters
@@ -128,21 +133,27 @@ def train(tasks: Tasks, T: int) -> Training:
         What to train on.
     T : int
         Loops.
+    over_lambda_max : bool
+        Whether each prompt's steps are those of all prompts over its λ_max, like the paper's: the
+        same as dividing its inputs by √λ_max. Otherwise all prompts have the same steps.
 
     Returns
     -------
     Training
-        Started at gradient descent with steps of about 1/E λ_max that differ a little: equal steps
-        are a saddle.
+        Started at gradient descent with steps of about 1/λ_max, or 1 over its mean, that differ a
+        little: equal steps are a saddle.
     """
     D = tasks.Z.shape[-1]
     d = D - 1
+    unit = 1 / (tasks.lambda_max if over_lambda_max else np.full(1, tasks.lambda_max.mean()))
+    Z = tasks.Z.copy()
+    Z[..., :-1] *= unit[:, None, None] ** 0.5
     start = Training(np.ones(d), np.ones(()), 1.2 - 0.4 * (np.arange(T) + 0.5) / T, *np.zeros((2,)))
     P, Q = np.zeros((2, D, D), bool)
     P[d, d] = Q[np.arange(d), np.arange(d)] = True
     fit = loopcore.fit(
         model(start),
-        (tasks.Z, tasks.target),
+        (Z, tasks.target),
         T,
         ("schedule", "P", "Q"),
         free={"P": P, "Q": Q},
@@ -151,7 +162,7 @@ def train(tasks: Tasks, T: int) -> Training:
     )
     learned: Any = fit.model
     return Training(
-        tasks.unit * np.diagonal(learned.Q.reshape(D, D))[:d],
+        (1.0 if over_lambda_max else unit[0]) * np.diagonal(learned.Q.reshape(D, D))[:d],
         learned.P.reshape(D, D)[d, d],
         learned.schedule.reshape(T),
         np.array(fit.history[0]),
@@ -188,6 +199,13 @@ def _descend(prompts: Prompts, loops: tuple[int, ...]) -> Array:
         v = loopcore.trajectory(X[rows, None], Y[rows], 1.0, loops[-1], at=loops)  # (b, m, C, d)
         result[rows] = np.einsum("bmcd,bd->bcm", v, x_query[rows])
     return result
+
+
+def _apply(trained: Sequence[Training], prompts: Prompts) -> Array:
+    """Return the predictions of trained models, each with all of its loops, (B, C, m)."""
+    X, Y, x = _one_query(prompts)
+    each = [model(one).predict(X, Y, x, len(one.schedule))[..., 0] for one in trained]
+    return np.stack(each, axis=1)
 
 
 def _one_query(prompts: Prompts) -> tuple[Array, Array, Array]:

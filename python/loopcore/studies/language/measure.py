@@ -36,6 +36,16 @@ class _Counted(NamedTuple):
     """(3, P)"""
 
 
+class _Trained(NamedTuple):
+    gamma: Array
+    p: Array
+    schedule: Array
+    before: Array
+    after: Array
+    lambda_max: Array
+    """The mean over the prompts, ()."""
+
+
 class _Sum(NamedTuple):
     loss: Array
     """Over the positions of a slice, (C, temperatures)."""
@@ -61,6 +71,8 @@ class _Hit(NamedTuple):
 
 
 class _Prompts(NamedTuple):
+    lambda_max: Array
+    """(P,)"""
     kappa: Array
     """(P,)"""
     rank: Array
@@ -96,7 +108,7 @@ def measure(corpus: Corpus, number: int, config: Config, parts: Parts) -> Measur
     Measured
     """
     text, run = corpus.text, _Run(corpus, number, config, parts)
-    trained = run.train()
+    trained, usual = run.train()
     names = [one.name for one in learners(config, 1, ())]
     references = [
         Reference(name, run.blocks(run.counted["test"].loss[i]), run.blocks(run.hits[i]))
@@ -121,6 +133,7 @@ def measure(corpus: Corpus, number: int, config: Config, parts: Parts) -> Measur
         tuple(curves),
         tuple(run.spectra(kind) for kind in INPUTS),
         np.array([[(one.before, one.after) for one in trained[n]] for n in config.lengths]),
+        usual,
     )
 
 
@@ -143,21 +156,32 @@ class _Run:
         blocks = self._config.blocks
         return np.asarray(values.reshape(blocks, -1, *values.shape[1:]).mean(1))
 
-    def train(self) -> dict[int, list[Training]]:
-        """Train the models for each length."""
+    def train(self) -> tuple[dict[int, list[Training]], Array]:
+        """Train the models for each length, and return the mean λ_max of their prompts, (L,)."""
         config = self._config
-        keys = [(self._number, n, T) for n in config.lengths for T in config.trained_loops]
+        keys = [
+            (self._number, n, T, over)
+            for n in config.lengths
+            for over in (0, 1)
+            for T in config.trained_loops
+        ]
 
         @lru_cache(maxsize=1)
         def tasks(n: int) -> Tasks:
             rng = np.random.default_rng([config.seed, self._number, n])
             return draw_tasks(self._corpus, n, config, rng)
 
-        def one(key: tuple[int, int, int]) -> Training:
-            return train(tasks(key[1]), key[2])
+        def one(key: tuple[int, int, int, int]) -> _Trained:
+            given = tasks(key[1])
+            trained = train(given, key[2], over_lambda_max=bool(key[3]))
+            return _Trained(*trained, given.lambda_max.mean())
 
-        models = iter(self._parts("training", keys, Training, one))
-        return {n: [next(models) for _ in config.trained_loops] for n in config.lengths}
+        found = self._parts("training", keys, _Trained, one)
+        count = 2 * len(config.trained_loops)
+        rows = [found[i : i + count] for i in range(0, len(found), count)]
+        models = [[Training(*one[:-1]) for one in row] for row in rows]
+        usual = np.array([row[0].lambda_max for row in rows])
+        return dict(zip(config.lengths, models, strict=True)), usual
 
     def curve(self, each: list[Learner]) -> Curve:
         """Measure a method, given for each length."""
@@ -232,17 +256,18 @@ class _Run:
         def one(key: tuple[int, Inputs, int, int]) -> _Prompts:
             return self._loop(key[2], key[1], at[key[3]])
 
-        found = self._parts("looping", keys, _Prompts, one)
+        found = self._parts(f"looping, {kind} inputs", keys, _Prompts, one)
         L = len(config.lengths)
         rows = [found[i * len(at) : (i + 1) * len(at)] for i in range(L)]
-        kappa, rank = (
+        largest, kappa, rank = (
             np.stack([np.concatenate([getattr(one, name) for one in row]) for row in rows], 1)
-            for name in ("kappa", "rank")
+            for name in ("lambda_max", "kappa", "rank")
         )
         shape = (config.blocks, -1, L)
         return Spectra(
             kind,
             config.history * config.dimension + 1,
+            largest.reshape(shape),
             kappa.reshape(shape),
             rank.reshape(shape),
             np.stack([np.mean([one.error for one in row], axis=0) for row in rows], 1),
@@ -372,6 +397,7 @@ class _Run:
         kappa = values[:, 0] / np.where(kept, values, np.inf).min(-1)
         bound = np.exp(-loops / (2 * kappa[:, None]))  # (B, K)
         return _Prompts(
+            values[:, 0],
             kappa,
             kept.sum(-1),
             np.quantile(error.reshape(-1, len(loops)), _QUARTILES, axis=0),

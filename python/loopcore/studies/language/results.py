@@ -62,6 +62,8 @@ class Spectra(NamedTuple):
 
     name: str
     d: int
+    lambda_max: Array
+    """(blocks, positions a block, L)"""
     kappa: Array
     """κ over the non-zero eigenvalues, (blocks, positions a block, L)."""
     rank: Array
@@ -102,7 +104,10 @@ class Measured(NamedTuple):
     spectra: tuple[Spectra, ...]
     """Of plain and of whitened inputs."""
     training_loss: Array
-    """Mean squared error of the trained models at the start and the end, (L, trained T, 2)."""
+    """Mean squared error of the trained models at the start and the end, (L, 2 · trained T, 2):
+    first with the same steps for all prompts, then with steps over λ_max."""
+    usual: Array
+    """The mean λ_max of the prompts that they are trained on, (L,)."""
 
     def reference(self, name: str) -> Reference:
         """Return a reference by its name."""
