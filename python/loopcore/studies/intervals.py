@@ -116,9 +116,10 @@ def of_means(
     B = len(rows)
     rng = np.random.default_rng(seed)
     apply = (lambda means: means) if function is None else function
-    # How often each task is in a resample, and means as one product.
+    # How often each task is in a resample, and means as one product; not of BLAS, whose bits
+    # depend on its threads.
     counts = rng.multinomial(B, np.full(B, 1 / B), size=RESAMPLES)  # (R, B)
-    means = (counts / B) @ rows.reshape(B, -1)
+    means = np.einsum("rb,bk->rk", counts / B, rows.reshape(B, -1))
     resampled = np.asarray(apply(means.reshape(RESAMPLES, *rows.shape[1:])), np.float64)
     value = np.asarray(apply(rows.mean(axis=0, keepdims=True)), np.float64)[0]
     return Interval(np.asarray(value), *np.quantile(resampled, _TAILS, axis=0))
