@@ -32,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopcore import theory
+from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.condition import limits
 from loopcore.studies.condition.config import QUICK, Config, examples
 from loopcore.studies.condition.figure import plot
@@ -84,7 +85,10 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     >>> bool(gaussian < result.limit[1, 1] < heavy)
     True
     """
-    drawn = measure(config, parts)
+    import scipy.linalg  # noqa: F401  (is it there? And its BLAS is, before it is kept to a thread)
+
+    with one_blas_thread():
+        drawn = measure(config, parts)
     shape = len(config.kinds), len(config.ratios), len(config.dimensions)
     n = np.array([[examples(r, d) for d in config.dimensions] for r in config.ratios])  # (R, D)
     limit = np.asarray(theory.marchenko_pastur_kappa(n, config.dimensions), np.float64)

@@ -100,8 +100,8 @@ QUICK = Config(
     ratios=(1.0, 1.1, 1.5, 2.0, 5.0, 10.0, 30.0, 100.0),
     tasks=300,
     gaussian_work=3e6,
-    drawn_work=5e6,
-    largest=2e6,
+    drawn_work=3e6,
+    largest=1e6,
     growth_from=32,
 )
 """Within fifteen seconds."""

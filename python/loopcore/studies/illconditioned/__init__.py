@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.illconditioned.config import DIRECTIONS, KINDS, QUICK, TYPES, Config
 from loopcore.studies.illconditioned.figure import plot
 from loopcore.studies.illconditioned.measure import (
@@ -91,18 +92,12 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     >>> result.rate.value[0, 1, :, 0].round(2)  # log-uniform, worst θ*, float64
     array([1.01, 1.  ])
     """
-    keys = curve_keys(config)
-    curves = dict(
-        zip(keys, parts("curves", keys, Curves, lambda k: measure_curves(config, k)), strict=True)
-    )
-    loop_keys = looped_keys(config)
-    looped = dict(
-        zip(
-            loop_keys,
-            parts("floors", loop_keys, Floor, lambda k: measure_looped(config, k)),
-            strict=True,
-        )
-    )
+    keys, loop_keys = curve_keys(config), looped_keys(config)
+    with one_blas_thread():
+        drawn = parts("curves", keys, Curves, lambda key: measure_curves(config, key))
+        ended = parts("floors", loop_keys, Floor, lambda key: measure_looped(config, key))
+    curves = dict(zip(keys, drawn, strict=True))
+    looped = dict(zip(loop_keys, ended, strict=True))
     shape = len(KINDS), len(DIRECTIONS), len(config.kappas)
     T = np.stack([times(config, kappa) for kappa in config.kappas])  # (C, K)
     route_floor, power = _routes(config, curves, looped)
