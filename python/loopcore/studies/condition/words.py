@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,16 +86,16 @@ def _approach(result: Result) -> str:
         start = "No growth is seen" if len(zero) == len(some) else "The slope is not 0 everywhere"
         words.append(
             f"{start} from d = {config.growth_from} on: the median over its limit grows like d^s "
-            f"with s from {_range(_pick(slopes, some))}; {len(zero)} of {len(some)} intervals hold "
-            f"0, and {len(flat)} lie within ±{_SAME:g}."
+            f"with s from {_range(_pick(slopes, some), _power)}; {len(zero)} of {len(some)} "
+            f"intervals hold 0, and {len(flat)} lie within ±{_SAME:g}."
         )
         there = [i for i in some if np.isfinite(result.deficit.value[i])]
         if there:
             held = sum(bool(result.deficit.at(i).holds(-2 / 3)) for i in there)
             words.append(
                 f"The part of the limit that is missing falls like d^b with b from "
-                f"{_range(_pick(result.deficit, there))}; {held} of {len(there)} intervals hold "
-                "the −2/3 of the edges' Tracy–Widom laws, by which it ends at the limit."
+                f"{_range(_pick(result.deficit, there), _power)}; {held} of {len(there)} "
+                "intervals hold the −2/3 of the edges' Tracy–Widom laws, which end at the limit."
             )
     if 1.0 in config.ratios:
         i = config.ratios.index(1.0)
@@ -164,8 +165,8 @@ def _heavy(result: Result, k: int, freedom: int) -> str:
     return (
         f"Student's t with ν = {freedom} {verdict}. At the largest d drawn, median κ is "
         f"{_range(part)} times Marchenko and Pastur's limit. From d = {config.growth_from} on it "
-        f"grows like d^s with s from {_range(slopes)} ({theory}). The largest entry as a spike on "
-        f"the bulk, without a fit, gives s from {_fixed(float(expected.min()))} to "
+        f"grows like d^s with s from {_range(slopes, _power)} ({theory}). The largest entry as a "
+        f"spike on the bulk, without a fit, gives s from {_fixed(float(expected.min()))} to "
         f"{_fixed(float(expected.max()))} over the same sizes, which {agree} of {len(asked)} "
         f"intervals hold; at n/d = {config.ratios[i]:g}, d = {config.dimensions[j]:,} it gives κ = "
         f"{number(float(result.predicted[k, i, j]))}, measured {text(result.kappa.at(k, i, j, 1))}."
@@ -355,15 +356,21 @@ def _bracket(interval: Interval) -> str:
     return f"{_fixed(float(interval.low))}…{_fixed(float(interval.high))}"
 
 
+def _power(interval: Interval) -> str:
+    """Write an exponent with its interval, to a hundredth."""
+    value, low, high = (_fixed(float(part)) for part in interval)
+    return f"{value} ({low} to {high})"
+
+
 def _pick(interval: Interval, indices: list[int]) -> Interval:
     """Return some intervals of a row of them."""
     return Interval(*(part[indices] for part in interval))
 
 
-def _range(interval: Interval) -> str:
+def _range(interval: Interval, write: Callable[[Interval], str] = text) -> str:
     """Write the smallest and the largest of several estimates."""
     ends = int(np.argmin(interval.value)), int(np.argmax(interval.value))
-    first, last = (text(interval.at(end)) for end in ends)
+    first, last = (write(interval.at(end)) for end in ends)
     return first if ends[0] == ends[1] else f"{first} to {last}"
 
 
