@@ -7,17 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-import loopcore
 from loopcore import LoopedTransformer, models
 from loopcore.studies.literature import closed
 from loopcore.studies.literature.config import Config
 from loopcore.studies.literature.prompts import (
-    Prompts,
     Stream,
     gaussian,
     literal,
     mean_loss,
-    parameter_losses,
     rotate,
     rotated_root,
     trained,
@@ -29,9 +26,6 @@ Array = npt.NDArray[np.float64]
 N_AHN, D_AHN = 20, 5
 SPECTRUM = (1.0, 1.0, 1 / 4, 1 / 16, 1.0)
 """Eigenvalues of Σ, the squares of D = diag(1, 1, ½, ¼, 1) in the authors' code."""
-
-_GD_GRID = (0.008, 0.01, 0.02, 0.04, 0.08, 0.16)
-_PRECONDITIONED_GRID = (0.001, 0.002, 0.004, *_GD_GRID)
 
 
 class Layers(NamedTuple):
@@ -49,10 +43,6 @@ class Layers(NamedTuple):
     """GD++ in the coordinates Σ^(−1/2) x, one η and one γ."""
     layered: Array
     """The same with η and γ of their own in each layer."""
-    code_rotated: Array
-    """Gradient descent as the authors' notebook has it: 19 of 20 examples, steps from a grid."""
-    code_preconditioned: Array
-    """Γ a multiple of Σ⁻¹ likewise."""
 
 
 def measure_layers(config: Config, key: tuple[int, int]) -> Layers:
@@ -76,8 +66,6 @@ def measure_layers(config: Config, key: tuple[int, int]) -> Layers:
         mean_loss(descent(gamma, schedule), turned),
         mean_loss(layered_model(gamma, _constant_plus(values, L)), turned),
         mean_loss(layered_model(gamma, layered), turned),
-        _grid_loss(rotate(seen, root), turned, _GD_GRID, L),
-        _grid_loss(seen, held, _PRECONDITIONED_GRID, L),
     )
 
 
@@ -129,18 +117,6 @@ def _best_constant_of(S: Array, root: Array, L: int) -> float:
         loss, bounds=(0.0, 2 / scale), method="bounded", options={"xatol": 1e-6 / scale}
     )
     return float(found.x)
-
-
-def _grid_loss(seen: Prompts, held: Prompts, grid: tuple[float, ...], L: int) -> Array:
-    """Return the loss after L steps on the first n − 1 examples, the step chosen on `seen`."""
-
-    def loss(prompts: Prompts, eta: float) -> float:
-        X, y = prompts.X[:, :-1], prompts.y[:, :-1]
-        theta = loopcore.run(X, y, 1.0, L, eta=eta, num_threads=1)
-        return float(parameter_losses(theta, prompts).mean())
-
-    first = Prompts(seen.X[:5000], seen.y[:5000], seen.w[:5000], seen.root)
-    return np.array(loss(held, min(grid, key=lambda eta: loss(first, eta))))
 
 
 class Trained(NamedTuple):

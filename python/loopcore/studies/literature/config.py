@@ -48,10 +48,10 @@ class Config:
 
     repeats: int = 12
     matrices: int = 20_000
-    prompts: int = 40_000
+    prompts: int = 30_000
     trainings: int = 6
     batch: int = 20_000
-    layer_prompts: int = 10_000
+    layer_prompts: int = 6_000
     layer_iterations: int = 20
     batch_iterations: int = 20
     tasks: int = 1000

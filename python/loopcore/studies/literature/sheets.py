@@ -87,16 +87,14 @@ def _table(result: Result) -> Sheet:
         (row.paper, row.quantity, row.source, theirs_text(row), ours_text(row), row.agrees)
         for row in result.rows
     )
-    return Sheet("Published, and ours with 95 % intervals", columns, rows)
+    return Sheet("Published, or a closed form; and ours with 95 % intervals", columns, rows)
 
 
 def _layers(result: Result) -> Sheet:
     names = {
         "identity": "GD, Σ = I",
         "rotated": "GD, Σ rotated",
-        "code_rotated": "  as in their notebook",
         "preconditioned": "Γ ∝ Σ⁻¹, one step size",
-        "code_preconditioned": "  as in their notebook",
         "steps": "Γ_l ∝ Σ⁻¹, L step sizes",
         "plus": "GD++, one η and γ",
         "layered": "GD++, η_l and γ_l",

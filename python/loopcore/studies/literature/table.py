@@ -19,8 +19,13 @@ Array = npt.NDArray[np.float64]
 Range = tuple[float, float, float]
 
 # Printed in the authors' notebooks, github.com/chengxiang/LinearTransformer, L = 3, Σ rotated.
-PRINTED_FRESH = np.array([6.725, 6.128, 7.443, 7.748, 7.160, 7.249, 7.260, 8.294, 6.222, 6.591])
-"""Adam, the first seed, iterations 99,000 to 99,900: each on 20,000 fresh prompts, in 1e−4."""
+PRINTED_FRESH = np.array(
+    [
+        *(6.725, 6.128, 7.443, 7.748, 7.162, 7.249, 7.260, 8.294, 6.222, 6.591),
+        *(6.162, 7.275, 6.578, 8.915, 6.558, 7.574, 7.629, 10.091, 7.357, 6.578),
+    ]
+)
+"""Adam, both trainings, iterations 99,000 to 99,900: each on 20,000 fresh prompts, in 1e−4."""
 PRINTED_OWN = np.array([6.2415, 5.2682, 6.0871])
 """L-BFGS, three seeds: each on the 20,000 prompts that it was trained on, in 1e−4."""
 
@@ -46,8 +51,9 @@ class Row:
     ours, ours_low, ours_high : float
         With the 95 % interval.
     agrees : str
-        "yes" where the ranges meet, "to 1 %", or "no"; a claim holds "in kind", or "no", or is
-        "open".
+        "yes" where the ranges meet, "to 1 %", or "no"; a claim holds "in kind", or "no". "open"
+        where our interval is too wide to tell: partly outside of what is claimed, or wider than
+        ± 25 % and partly outside of the range of theirs.
     """
 
     paper: str
@@ -84,7 +90,8 @@ def compare(entry: Entry) -> Row:
         inside, outside = least <= low and high <= most, high < least or low > most
         agrees = "in kind" if inside else "no" if outside else "open"
     elif low <= most and high >= least:
-        agrees = "yes"
+        within = least <= low and high <= most
+        agrees = "yes" if within or high - value <= _WIDEST * value else "open"
     else:
         agrees = "to 1 %" if abs(value / number - 1) < 0.01 else "no"
     if not np.isfinite(value):
@@ -191,6 +198,7 @@ def _others(result: Result) -> list[Entry]:
     ]
 
 
+_WIDEST = 0.25
 _CLOSED, _PRINTED, _TEXT, _FIGURE = "formula", "printed", "text", "figure"
 _BELOW_ONE = (np.nan, 0.0, 1.0)
 _ABOVE_ONE = (np.nan, 1.0, np.inf)
