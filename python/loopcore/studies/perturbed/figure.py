@@ -21,17 +21,13 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 CAPTION = (
-    "Top left: median error of noisy ideal weights by loops, on the cell whose κ is nearest to "
-    "100; dashed: theory for the ideal weights (falling) and the first order's floor 1.65σ "
-    "(level). Errors above 100 are not drawn, nor errors below the axis. Top right: what became of "
-    "pairs of model and task after T loops, by σ and cell: slow: the ideal weights are not there "
-    "either; slowed: they are, and the noisy loop will be; floor and both: it never will, and the "
-    "ideal weights are there, or are not; diverges: a factor above 1. Bottom left: median error "
-    "with the ideal weights and other masks, step tuned for every T on other tasks; dotted: at the "
-    "step tuned for the T of the top right panel, kept for all loops; dashed: 1 − 1/√2 and the "
-    "ridge closed form. Bottom right: share of trainings of P and Q that fail, with exact binomial "
-    "95 % intervals: a mean or median squared error more than twice that of the ideal weights "
-    "counts as failure."
+    "Top left: median error of noisy ideal weights, κ nearest to 100; dashed: theory for the ideal "
+    "weights, and the floors 1.65σ. Top right: models × tasks after T loops. Slow: the ideal "
+    "weights are not there either; slowed: they are, the noisy ones will be; floor, both: these "
+    "never will, the ideal ones are, or are not. Bottom left: ideal weights, other masks, step "
+    "tuned for every T on other tasks; dotted: at the step tuned for the T of the panel above; "
+    "dashed: 1 − 1/√2, ridge closed form. Bottom right: trainings with more than twice the mean or "
+    "median squared error of the ideal weights; bars: exact binomial 95 % intervals."
 )
 
 _FLOOR, _CEILING = 1e-8, 1e2

@@ -247,6 +247,20 @@ def _none(*shape: int) -> Interval:
     return Interval(*[np.full(shape, np.nan)] * 3)
 
 
+def fisher(first: float, second: float, of: int) -> float:
+    """Return Fisher's exact p for two shares, each of as many trainings, to be the same.
+
+    Examples
+    --------
+    >>> round(fisher(0.0, 0.75, 8), 3)
+    0.007
+    """
+    from scipy.stats import fisher_exact
+
+    counts = [round(share * of) for share in (first, second)]
+    return float(fisher_exact([[count, of - count] for count in counts]).pvalue)
+
+
 def proportion(count: int, of: int) -> Interval:
     """Return a share with the exact binomial interval.
 

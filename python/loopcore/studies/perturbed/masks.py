@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 import loopcore
 from loopcore import tasks, theory
-from loopcore.studies.intervals import Interval, of_means, quantile
+from loopcore.studies.intervals import Interval, quantile
 from loopcore.studies.parts import Parts
 from loopcore.studies.perturbed.algebra import ideal, lost_as_infinite
 from loopcore.studies.perturbed.config import Config
@@ -134,9 +134,6 @@ class Masks:
         Median error at the step tuned for T = `loops`, kept for all t: what looping on does.
     shrunk : (N, 5) array
         Median ‖X(t)‖ / ‖X(0)‖ after `loops` loops at that step.
-    wins : Interval, (N, 5, 5)
-        Share of tasks on which a mask has less error than another after `loops` loops, each at its
-        own tuned step.
     ridge : Interval, (N,)
         Median error of the closed form of "query moves, causal".
     ridge_gap : Interval, (N,)
@@ -149,7 +146,6 @@ class Masks:
     best_loops: npt.NDArray[np.int64]
     fixed: Interval
     shrunk: Array
-    wins: Interval
     ridge: Interval
     ridge_gap: Interval
 
@@ -172,7 +168,6 @@ def compute(config: Config, parts: Parts) -> Masks:
     kept = np.moveaxis(error[i, m, chosen[..., once]], 2, 0)  # (B, N, 5, K)
     overall = tuning.min(axis=2).argmin(axis=-1)  # (N, 5)
     best = at_best[:, i, m, overall]  # (B, N, 5)
-    ends = at_best[..., once]  # (B, N, 5)
     context = shrunk[i, m, chosen[..., once]][..., once]  # (N, 5, B)
     causal = at_best[:, :, 1, -1]  # (B, N)
     exact = ridge[i[:, 0], 1, chosen[:, 1, -1]].T  # (B, N)
@@ -183,7 +178,6 @@ def compute(config: Config, parts: Parts) -> Masks:
         np.array(config.at)[overall],
         quantile(kept),
         np.median(context, axis=-1),
-        of_means(ends[:, :, :, None] < ends[:, :, None]),
         quantile(exact),
         quantile(causal / exact - 1),
     )

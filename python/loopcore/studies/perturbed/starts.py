@@ -85,15 +85,16 @@ class Starts:
 
     Attributes
     ----------
-    condition : float
+    cell : Cell
+        The tasks of n ≥ d.
     loops : Interval, (J,)
-        Median loops until ‖v − αθ̂‖ ≤ ε|α|, of the chosen κ.
+        Median loops until ‖v − αθ̂‖ ≤ ε|α|, of these.
     decade : Interval, ()
         Loops that ten times the length costs, by a line through the lengths from 10 on, times
-        −ln(1 − 1/κ)/ln 10: 1 by theory. NaN where a task needs more than `longest`, or fewer than
-        two lengths are that long.
+        −ln(1 − 1/κ)/ln 10: 1 by theory. NaN where a task needs more than `longest`, where κ = 1, or
+        where fewer than two lengths are that long.
     few : int
-        The n < d.
+        The n = ⌈d/2⌉ of the others, below d but for d = 1.
     floor : Interval, (J,)
         Median error of n < d after the last loop.
     gap : float
@@ -101,7 +102,7 @@ class Starts:
         decays below 1e-12.
     """
 
-    condition: float
+    cell: Cell
     loops: Interval
     decade: Interval
     few: int
@@ -122,14 +123,14 @@ def compute(config: Config, parts: Parts) -> Starts:
     long = lengths >= 10
     none = np.array(np.nan)
     decade = Interval(none, none, none)
-    if long.sum() > 1 and np.isfinite(full.loops).all():
+    if long.sum() > 1 and np.isfinite(full.loops).all() and np.isfinite(full.slope).all():
         x = np.log(lengths[long])
         line = (x - x.mean()) / np.square(x - x.mean()).sum()
         decade = of_means((full.loops[:, long] @ line) * full.slope[:, 0])
     settled = np.exp(-few.slope * config.longest) * (1 + lengths) < 1e-12
     gap = np.abs(few.last - few.floor) / (1 + few.floor)
     return Starts(
-        cells(config)[0].condition,
+        cells(config)[0],
         quantile(lost_as_infinite(full.loops)),
         decade,
         cells(config)[1].n,

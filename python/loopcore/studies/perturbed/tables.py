@@ -37,7 +37,7 @@ def _noise(result: Result) -> Sheet:
                 number(plateau / (algebra.MEDIAN_FLOOR * sigma)),
                 *(percent(w.diverges.value[i, s, 0]) for i in (c, hard)),
                 *(percent(w.diverges.value[i, s, 1]) for i in (c, hard)),
-                *_right(result, s),
+                *(percent(part) for part in w.sigma_right.value[s]),
             )
         )
     return Sheet(
@@ -46,15 +46,6 @@ def _noise(result: Result) -> Sheet:
         ("σ", "error", "/1.65σ", "div. a", "div. b", "opt. a", "opt. b", "rule 1", "rule 2"),
         tuple(rows),
     )
-
-
-def _right(result: Result, s: int) -> tuple[str, ...]:
-    """Return what share of the failures of all cells each rule names rightly."""
-    w = result.weights
-    fails = 1 - w.cause.value[:, s, 0]  # (C,)
-    right = np.nan_to_num(w.right.value[:, s]).T @ fails  # (2,)
-    total = float(fails.sum())
-    return tuple(percent(part / total) if total > 1e-9 else "–" for part in right)
 
 
 def _failures(result: Result) -> Sheet:
@@ -114,14 +105,17 @@ def _learned(result: Result) -> Sheet:
                     str(t.count[s]),
                     f"{percent(fails.value)} ({percent(fails.low)} to {percent(fails.high)})",
                     percent(t.stuck.value[i, s]),
-                    number_or_dash(t.good_loss.value[i, s]),
-                    *(number_or_dash(t.good_median.value[i, s, k], 2) for k in (1, 2)),
+                    number_or_dash(t.good_loss.value[i, s], 2),
+                    number_or_dash(t.good_median.value[i, s, 1], 2),
+                    percent(t.further.value[i, s]),
+                    percent(t.good_worse.value[i, s, -1]),
                 )
             )
     return Sheet(
-        "Trainings: failed and stuck in %, and of the good ones loss over the ideal weights' at T "
-        "(mean), 2T and 4T (medians)",
-        ("T", "start", "count", "failed", "stuck", "T", "2T", "4T"),
+        "Trainings, failed and stuck in %; of the good ones loss over the ideal weights' at T "
+        "(mean) and 2T (median), % lower still after 2T, and % of tasks with more error than the "
+        f"answer 0 after {learned.MULTIPLES[-1]}T",
+        ("T", "start", "count", "failed", "stuck", "T", "2T", "lower", "lost"),
         tuple(rows),
     )
 

@@ -52,7 +52,8 @@ class Noisy(NamedTuple):
     of the last two readings at t and 2t that are further than 1e-11 from the limit, if factor^t is
     below 0.01, so that the slowest direction is about all that is left."""
     gap: Array
-    """Largest distance from the limit at the last t over tasks of factor^t < 1e-12, ()."""
+    """Largest distance from the limit at the last t over tasks of factor^t < 1e-12, −∞ without any,
+    ()."""
     kappa: Array
     """Median κ, (M,)."""
 
@@ -117,7 +118,7 @@ def measure(config: Config, cell_index: int, sigma_index: int) -> Noisy:
         np.moveaxis(verdicts.mean(axis=-1), -1, 0),
         _median_where(ratio, cause == algebra.CAUSES.index("slow")),
         _rate_ratio(left, factor, at),
-        np.max(left[..., -1], where=settled, initial=0.0),
+        np.max(left[..., -1], where=settled, initial=-np.inf),
         np.median(values[..., 0] / values[..., -1], axis=1),
     )
 
@@ -172,31 +173,31 @@ class Weights:
     floor : Interval, (C, S)
         Likewise of the exact floor.
     exponent : Interval, (C,)
-        Of the measured plateau in σ, over σ ≤ 0.01 at which 98 % of the tasks have a floor above
-        their ideal error after the last loop, so that slow ones do not raise it; NaN where fewer
-        than two are.
+        Of the measured plateau in σ, over the σ ≤ 0.01 of `_settled`; NaN where they are fewer than
+        two.
     below_median : Interval, ()
         Share of floors below the first order's median, over all cells and σ ≤ 1e-3.
     lead : Interval, (C, K)
         The σ from which on more than half of the tasks have a floor above their ideal error after
         t loops; below the least σ where that is so from there on, NaN where it never is.
     grown : Interval, (C, S, K)
+        Share of the loops that diverge which are above `GROWN` after t loops; NaN without any.
     diverges : Interval, (C, S, 2)
-    half_diverges, tenth_diverges : Interval, (C, 2)
-        The σ from which on more than half, or a tenth, of the loops diverge, for both steps.
+    half_diverges : Interval, (C, 2)
+        The σ from which on more than half of the loops diverge, for both steps.
     cause : Interval, (C, S, 6)
         Shares of all tasks.
-    right : Interval, (C, S, 2)
-        Share of failures that a rule names as the closed forms do; NaN without failures.
     verdicts : (2, 3, 3) array
         Of all failures, by rule: closed form by verdict.
-    all_right : Interval, (2,)
-        Share of all failures that a rule names as the closed forms do.
+    all_right, sigma_right : Interval, (2,) and (S, 2)
+        Share of all failures, and of those of one σ, that a rule names as the closed forms do; NaN
+        without failures. The first depends on the mix of σ, κ and n/d, the second on κ and n/d.
     slow_ratio : Interval, (C, S)
         Error over ideal error after T loops, of the failures that κ causes.
     rate_ratio : Interval, (C, S)
     gap : float
-        Largest difference between a settled loop and its closed form, for σ below 0.1.
+        Largest difference between a settled loop and its closed form, for σ below 0.1; NaN if none
+        settled.
     """
 
     kappa: Array
@@ -209,11 +210,10 @@ class Weights:
     grown: Interval
     diverges: Interval
     half_diverges: Interval
-    tenth_diverges: Interval
     cause: Interval
-    right: Interval
     verdicts: Array
     all_right: Interval
+    sigma_right: Interval
     slow_ratio: Interval
     rate_ratio: Interval
     gap: float
@@ -235,6 +235,8 @@ def compute(config: Config, parts: Parts) -> Weights:
     correct = np.trace(counts, axis1=-2, axis2=-1)  # (M, C, S, 2)
     failures = counts.sum(axis=(-2, -1))
     ideal = by_model.ideal.transpose(0, 2, 1, 3).reshape(-1, C, by_model.ideal.shape[-1])
+    diverging = np.broadcast_to(by_model.diverges[..., :1], by_model.grown.shape)
+    gap = float(stacked.gap[:, sigmas < 0.1].max(initial=-np.inf))
     return Weights(
         np.median(by_model.kappa, axis=(0, 2)),
         quantile(by_model.error),
@@ -243,17 +245,16 @@ def compute(config: Config, parts: Parts) -> Weights:
         _exponent(by_model, sigmas),
         of_means(by_model.below_median[:, :, small].mean(axis=(1, 2))),
         _crossings(np.moveaxis(by_model.floor_leads, 2, -1), sigmas),
-        of_means(by_model.grown),
+        _share(by_model.grown, diverging),
         of_means(by_model.diverges),
         _crossings(np.moveaxis(by_model.diverges, 2, -1), sigmas),
-        _crossings(np.moveaxis(by_model.diverges, 2, -1), sigmas, 0.1),
         of_means(by_model.cause),
-        _share(correct, failures),
         counts.mean(axis=(0, 1, 2)),
         _share(correct.mean(axis=(1, 2)), failures.mean(axis=(1, 2))),
+        _share(correct.mean(axis=1), failures.mean(axis=1)),
         _of_medians(by_model.slow_ratio),
         _of_medians(by_model.rate_ratio),
-        float(stacked.gap[:, sigmas < 0.1].max(initial=0.0)),
+        gap if gap >= 0 else np.nan,
     )
 
 
@@ -285,8 +286,7 @@ def _exponent(by_model: Noisy, sigmas: Array) -> Interval:
     """Return the slope of the mean log plateau in log σ, for each cell."""
     slopes = []
     for c in range(by_model.error.shape[1]):
-        settled = by_model.floor_leads[:, c, :, -1].mean(axis=0) > 0.98  # (S,)
-        fit = (sigmas <= 0.01 * (1 + 1e-9)) & settled
+        fit = (sigmas <= 0.01 * (1 + 1e-9)) & _settled(by_model.floor_leads[:, c, :, -1])
         if fit.sum() < 2:
             none = np.array(np.nan)
             slopes.append(Interval(none, none, none))
@@ -297,13 +297,25 @@ def _exponent(by_model: Noisy, sigmas: Array) -> Interval:
     return Interval(*(np.array(end) for end in zip(*slopes, strict=True)))
 
 
-def _crossings(shares: Array, sigmas: Array, level: float = 0.5) -> Interval:
-    """Return the σ at which a share (M, …, S) passes a level, (…)."""
-    return of_means(shares, lambda means: crossing(means, sigmas, level))
+def _settled(leads: Array) -> npt.NDArray[np.bool_]:
+    """Tell at which σ the median error is that of the floors, (S,), from their leads (M, S).
+
+    Those at which 98 % of the tasks have a floor above their ideal error. If the other 2 % have
+    larger errors than these, the median is the 0.51 quantile of the floors instead of the 0.5: for
+    normal ones 2.4 % larger, which over a decade of σ changes an exponent by 0.01 at most. The rule
+    sees closed forms only, no measured error. [ours, and chosen after a first run: a median ideal
+    error below a tenth of the floor, asked for there, lets slow tasks bend the slope]
+    """
+    return np.asarray(leads.mean(axis=0) > 0.98)
 
 
-def crossing(shares: Array, sigmas: Array, level: float = 0.5) -> Array:
-    """Return the least σ from which on shares (..., S) are above a level, linear in log σ between.
+def _crossings(shares: Array, sigmas: Array) -> Interval:
+    """Return the σ at which a share (M, …, S) passes one half, (…)."""
+    return of_means(shares, lambda means: crossing(means, sigmas))
+
+
+def crossing(shares: Array, sigmas: Array) -> Array:
+    """Return the least σ from which on shares (..., S) are above 0.5, linear in log σ between.
 
     The least σ where all are, NaN where the last is not.
 
@@ -313,13 +325,13 @@ def crossing(shares: Array, sigmas: Array, level: float = 0.5) -> Array:
     >>> crossing(shares, np.array([1, 10, 100])).round(1)
     array([31.6,  1. ,  nan])
     """
-    below = ~(shares > level)
+    below = ~(shares > 0.5)
     S = shares.shape[-1]
     last = np.where(below.any(axis=-1), S - 1 - below[..., ::-1].argmax(axis=-1), -1)  # (...)
     left, right = np.clip(last, 0, S - 1), np.clip(last + 1, 0, S - 1)
     low = np.take_along_axis(shares, left[..., None], axis=-1)[..., 0]
     high = np.take_along_axis(shares, right[..., None], axis=-1)[..., 0]
     x = np.log(np.asarray(sigmas, np.float64))
-    step = np.divide(level - low, high - low, out=np.zeros_like(low), where=high > low)
+    step = np.divide(0.5 - low, high - low, out=np.zeros_like(low), where=high > low)
     found = np.exp(x[left] + np.where(last >= 0, step, 0) * (x[right] - x[left]))
     return np.select([last == -1, last == S - 1], [sigmas[0], np.nan], found)
