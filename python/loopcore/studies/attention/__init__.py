@@ -59,44 +59,16 @@ problems and candidates are [ours].
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from loopcore.studies.attention.config import QUICK, Config, Problem
 from loopcore.studies.attention.figure import plot
-from loopcore.studies.attention.measure import (
-    Generated,
-    Predicted,
-    Surrounded,
-    generation,
-    hulls,
-    prediction,
-)
-from loopcore.studies.attention.words import findings, sheets
+from loopcore.studies.attention.findings import findings
+from loopcore.studies.attention.measure import generation, hulls, prediction
+from loopcore.studies.attention.result import Result
+from loopcore.studies.attention.sheets import sheets
 from loopcore.studies.parts import SILENT, Parts
 from loopcore.studies.study import Study
 
 __all__ = ["QUICK", "STUDY", "Config", "Problem", "Result", "compute", "findings", "plot", "sheets"]
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What was measured, in the order of the configuration.
-
-    Attributes
-    ----------
-    config : Config
-    generated : tuple of Generated
-        For each problem of generation each of its kinds.
-    predicted : tuple of Predicted
-        For each problem of prediction each of its kinds.
-    surrounded : tuple of Surrounded
-        For each problem of generation.
-    """
-
-    config: Config
-    generated: tuple[Generated, ...]
-    predicted: tuple[Predicted, ...]
-    surrounded: tuple[Surrounded, ...]
 
 
 def compute(config: Config, parts: Parts = SILENT) -> Result:

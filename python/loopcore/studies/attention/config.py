@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopcore import tasks
+from loopcore.tasks import Tasks
 
 Array = npt.NDArray[np.float64]
 
@@ -21,6 +22,9 @@ PREDICTING = ("linear", "softmax", "relu", "exp")
 
 HOMOGENEOUS = ("linear", "relu")
 """Kinds with h(s/τ) τ = h(s), to which the temperature is nothing."""
+
+GENERATION, PREDICTION = 0, 1
+"""The two parts of the study."""
 
 TARGETS = ("linear", "relu network", "gaussian process")
 
@@ -45,7 +49,7 @@ class Problem(NamedTuple):
         noise = "no noise" if self.snr is None else f"SNR {self.snr:g}"
         return f"{kind}n = {self.n}, d = {self.d}, {noise}"
 
-    def draw(self, count: int, queries: int, seed: list[int]) -> tasks.Tasks:
+    def draw(self, count: int, queries: int, seed: list[int]) -> Tasks:
         """Return tasks of this problem."""
         kinds: dict[str, tasks.targets.Targets] = {
             "linear": tasks.Linear(unit=True),
@@ -172,31 +176,18 @@ class Config:
             if problem.n < problem.d:
                 raise ValueError(f"n: expected at least d = {problem.d}, got {problem.n}")
 
+    def tau(self, part: int, i: int) -> tuple[float, ...]:
+        """Return the candidates of τ on a part's i-th problem."""
+        if part == GENERATION:
+            return self.temperatures
+        return tuple(self.prediction[i].d * t for t in self.kernel_temperatures)
 
-def candidates(kind: str, temperatures: tuple[float, ...], steps: tuple[float, ...]) -> Candidates:
-    """Return the candidates of a kind, as many for each.
-
-    Examples
-    --------
-    >>> candidates("linear", (1.0, 2.0), (0.5, 1.0)).step.round(2)
-    array([[0.5 , 0.63],
-           [0.79, 1.  ]])
-    """
-    A, G = len(temperatures), len(steps)
-    if kind in HOMOGENEOUS:
-        finer = np.geomspace(steps[0], steps[-1], A * G).reshape(A, G)
-        return Candidates(np.ones((A, G)), finer)
-    tau, gamma = np.meshgrid(temperatures, steps, indexing="ij")
-    return Candidates(tau, gamma)
-
-
-class Candidates(NamedTuple):
-    """What is tried, in A rows of G."""
-
-    temperature: Array
-    """τ, (A, G); of one row all the same."""
-    step: Array
-    """γ, (A, G)."""
+    def draw(self, part: int, i: int, *, tuning: bool) -> Tasks:
+        """Return the tasks of a part's i-th problem: those to tune on, or those to measure on."""
+        problem = (self.generation, self.prediction)[part][i]
+        count = self.tuning if tuning else self.tasks
+        queries = self.queries if part == PREDICTION else 0
+        return problem.draw(count, queries, [self.seed, part, i, 0 if tuning else 1])
 
 
 QUICK = Config(

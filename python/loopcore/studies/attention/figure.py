@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from loopcore.studies.attention.config import GENERATING, Problem
-from loopcore.studies.attention.limits import asymptotic_distance
-from loopcore.studies.attention.measure import Generated, Predicted
+from loopcore.studies.attention.minimisers import asymptotic_distance
+from loopcore.studies.attention.result import Cell, Generated, Predicted, Result
 from loopcore.studies.drawing import REFERENCE, legend, new_figure, series
 from loopcore.studies.intervals import Interval
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    from loopcore.studies.attention import Result
-
-Cell = TypeVar("Cell", Generated, Predicted)
 
 Array = npt.NDArray[np.float64]
 
