@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import loopcore
-from loopcore.studies.intervals import Interval
+from loopcore.studies.intervals import Interval, plus_minus
 from loopcore.studies.literature import (
     STUDY,
     Config,
@@ -27,7 +27,7 @@ from loopcore.studies.literature.prompts import (
     rotated_root,
     uniform,
 )
-from loopcore.studies.literature.sheets import in_brackets, plus_minus
+from loopcore.studies.literature.sheets import in_brackets
 from loopcore.studies.literature.summary import extrapolated, growth
 from loopcore.studies.parts import Parts
 from loopcore.studies.repeats import Estimate

@@ -326,7 +326,12 @@ def words():
 
 
 def test_findings_are_made_from_the_numbers(words, result):
-    single, inverse, isotropic, schedules, plus, fits = words.findings(result)
+    answer, single, inverse, isotropic, schedules, plus, rest = words.findings(result)
+    assert answer.startswith("Training finds the optima")
+    agreed, away = words._compared(result)
+    assert f"{agreed.sum()} of 18 learned" in answer  # 2 · 2, 2 slopes, 9 and 3
+    assert len(away) == 16
+    assert away.max() < 0.1
     assert "for 2 shapes" in single
     assert "2 and 2 of 2 intervals hold the closed form" in single
     for one, text in zip(result.preconditioners, (inverse, isotropic), strict=True):
@@ -337,9 +342,18 @@ def test_findings_are_made_from_the_numbers(words, result):
     assert schedules.startswith(f"3 learned steps leave {result.schedules[-1].ratio.mean:.2f}")
     assert "of 9 losses and steps agree" in schedules  # 2 ratios, 2 constants and 2 + 3 steps
     assert "of 3 losses and steps agree" in plus
-    assert fits == "L-BFGS met its tolerance in all 42 trainings."
-    *_, fits = words.findings(dataclasses.replace(result, converged=40))
-    assert "in 40 of 42 trainings; elsewhere" in fits
+    assert rest.startswith("L-BFGS met its tolerance in all 42 trainings. Not settled: ")
+    *_, rest = words.findings(dataclasses.replace(result, converged=40))
+    assert "in 40 of 42 trainings; elsewhere" in rest
+
+
+def test_findings_are_short(words, result, tiny):
+    for shown in (result, tiny):
+        first, *others = words.findings(shown)
+        assert len(first) <= 350
+        assert max(map(len, others)) <= 600
+    assert len(optima.STUDY.question) <= 300
+    assert len(optima.STUDY.caption) <= 700
 
 
 def test_findings_say_where_the_numbers_disagree(words, result):
@@ -354,11 +368,15 @@ def test_findings_say_where_the_numbers_disagree(words, result):
         result, single_steps=(step,), preconditioners=(biased,), schedules=(wrong,)
     )
     found = words.findings(changed)
-    assert "is 1.500 to 1.500 times" in found[0]
-    assert "0 and 1 of 1 intervals" in found[0]
-    assert "which does not hold the −1/2" in found[1]
-    right = words.findings(dataclasses.replace(result, schedules=(schedule,)))[3]
-    count, less = (int(text.split(" of 4 losses")[0].split()[-1]) for text in (right, found[2]))
+    assert found[0].startswith("Training does not find all of the optima")
+    parts = {"single_steps": result.single_steps[:1], "schedules": (schedule,)}
+    right = words._compared(dataclasses.replace(result, preconditioners=(one,), **parts))[0]
+    assert f": {right.sum() - 3} of 10 learned steps" in found[0]
+    assert "is 1.500 to 1.500 times" in found[1]
+    assert "0 and 1 of 1 intervals" in found[1]
+    assert "which does not hold the −1/2" in found[2]
+    right = words.findings(dataclasses.replace(result, schedules=(schedule,)))[4]
+    count, less = (int(text.split(" of 4 losses")[0].split()[-1]) for text in (right, found[3]))
     assert less == count - 1
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.repeats import CONFIDENCE
+from loopcore.studies.repeats import CONFIDENCE, Estimate
 
 Array = npt.NDArray[np.float64]
 
@@ -151,3 +151,29 @@ def number(value: float, digits: int = 3) -> str:
     mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
     power = f"e{int(exponent)}" if exponent else ""
     return f"{mantissa}{power}".replace("-", "−")
+
+
+def plus_minus(value: Estimate) -> str:
+    """Write ``mean ± half width``: one digit of the half width, or two from 10 to 29.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plus_minus(Estimate(np.array(1.1538), np.array(0.0123)))
+    '1.154 ± 0.012'
+    """
+    mean, half_width = float(value.mean), float(value.half_width)
+    digits = decimals(half_width)
+    if digits is None:
+        return number(mean)
+    if digits > 5:
+        return f"{number(mean, 2)} ± {number(half_width, 1)}"
+    return f"{mean:.{digits}f} ± {half_width:.{digits}f}".replace("-", "−")
+
+
+def decimals(half_width: float) -> int | None:
+    """Return how many decimals a half width leaves, None where it is 0 or not finite."""
+    if not (np.isfinite(half_width) and half_width > 0):
+        return None
+    digit, exponent = f"{half_width:.0e}".split("e")
+    return max((digit in "12") - int(exponent), 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from loopcore.studies.intervals import number
+from loopcore.studies.intervals import decimals, number, plus_minus
 from loopcore.studies.literature import floors, fu
 from loopcore.studies.literature.result import Result
 from loopcore.studies.literature.table import Row
@@ -15,24 +15,6 @@ from loopcore.studies.study import Sheet
 def sheets(result: Result) -> tuple[Sheet, ...]:
     """Lay out the one table, and what it draws on."""
     return (_table(result), _layers(result), _iterations(result), _floors(result))
-
-
-def plus_minus(value: Estimate) -> str:
-    """Write ``mean ± half width``: one digit of the half width, or two from 10 to 29.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> plus_minus(Estimate(np.array(1.1538), np.array(0.0123)))
-    '1.154 ± 0.012'
-    """
-    mean, half_width = float(value.mean), float(value.half_width)
-    decimals = _decimals(half_width)
-    if decimals is None:
-        return number(mean)
-    if decimals > 5:
-        return f"{number(mean, 2)} ± {number(half_width, 1)}"
-    return f"{mean:.{decimals}f} ± {half_width:.{decimals}f}".replace("-", "−")
 
 
 def in_brackets(value: Estimate) -> str:
@@ -47,22 +29,14 @@ def in_brackets(value: Estimate) -> str:
     '3.40(20)e−6'
     """
     mean, half_width = float(value.mean), float(value.half_width)
-    decimals = _decimals(half_width)
-    if decimals is None:
+    digits = decimals(half_width)
+    if digits is None:
         return number(mean)
-    if decimals > 5 and mean > 0:
+    if digits > 5 and mean > 0:
         exponent = int(np.floor(np.log10(mean)))
         scaled = Estimate(np.array(mean / 10.0**exponent), np.array(half_width / 10.0**exponent))
         return f"{in_brackets(scaled)}e−{-exponent}"
-    return f"{mean:.{decimals}f}({half_width * 10**decimals:.0f})".replace("-", "−")
-
-
-def _decimals(half_width: float) -> int | None:
-    """Return how many decimals a half width leaves, None where it is 0 or not finite."""
-    if not (np.isfinite(half_width) and half_width > 0):
-        return None
-    digit, exponent = f"{half_width:.0e}".split("e")
-    return max((digit in "12") - int(exponent), 0)
+    return f"{mean:.{digits}f}({half_width * 10**digits:.0f})".replace("-", "−")
 
 
 def theirs_text(row: Row) -> str:
