@@ -15,10 +15,10 @@ heavy-tailed X from XᵀX summed over panels of rows. θ* ~ N(0, I), η = 1/λ_m
 y = Xθ*; loops are counted exactly in the eigenbasis (`theory.relative_error`), in exact arithmetic.
 
 How it is aggregated: quantiles of κ and medians of loops over the X of one size, with bootstrap
-intervals. Growth is the least-squares slope of log(median κ / limit) by log d; the limit is taken
-at n/d and not at r, since ⌈rd⌉/d is above r by much where d is small; at n = d, where there is no
-limit, the median itself is fitted. n/d needed is interpolated between the r measured. Sizes, fits
-and the interpolation are [ours].
+intervals, which are open where too few X could close them. Growth is the least-squares slope of
+log(median κ / limit) by log d; the limit is taken at n/d and not at r, since ⌈rd⌉/d is above r by
+much where d is small; at n = d, where there is no limit, the median itself is fitted. n/d needed is
+interpolated between the r measured. Sizes, fits and the interpolation are [ours].
 
 Sources: arXiv 2410.11268, for the theorem and for κ = O(1) at n = O(d); V. A. Marchenko and
 L. A. Pastur 1967; Z. D. Bai and Y. Q. Yin 1993; those named in `draws` and `limits`.
@@ -40,11 +40,13 @@ from loopcore.studies.condition.measure import (
     QUANTILES,
     Draws,
     Size,
+    kappa_quantile,
     measure,
     ratio_needed,
 )
 from loopcore.studies.condition.result import Result
-from loopcore.studies.condition.words import findings, sheets
+from loopcore.studies.condition.sheets import sheets
+from loopcore.studies.condition.words import findings
 from loopcore.studies.intervals import Interval, quantile
 from loopcore.studies.parts import SILENT, Parts
 from loopcore.studies.slopes import median_slope, nothing, put, slope
@@ -102,7 +104,7 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
             count[k, r, j] = len(drawn[size].kappa)
             put(loops, (k, r, j), quantile(drawn[size].loops))
             for q, level in enumerate(QUANTILES):
-                put(kappa, (k, r, j, q), quantile(drawn[size].kappa, level))
+                put(kappa, (k, r, j, q), kappa_quantile(drawn[size].kappa, level))
     growth, predicted_growth, deficit = _growth(config, drawn, n, limit, predicted)
     return Result(
         config=config,
@@ -119,8 +121,6 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
         predicted_growth=predicted_growth,
         deficit=deficit,
         needed=_needed(config, n, kappa),
-        checked=int(sum(one.loops.size for one in drawn.values())),
-        above=int(sum(one.above for one in drawn.values())),
     )
 
 

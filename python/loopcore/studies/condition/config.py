@@ -70,6 +70,7 @@ class Config:
             ("fewest", self.fewest, 6),
             ("tasks", self.tasks, self.fewest),
             ("tolerances", len(self.tolerances), 1),
+            ("targets", len(self.targets), 1),
             ("seed", self.seed, 0),
         ):
             if not value >= least:

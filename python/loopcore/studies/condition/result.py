@@ -30,7 +30,7 @@ class Result:
     predicted : ndarray, shape (K, R, D)
         `limits.edge_kappa` for Gaussian X, `limits.spike_kappa` for the others.
     kappa : Interval, shape (K, R, D, 3)
-        The `measure.QUANTILES` of κ.
+        The `measure.QUANTILES` of κ, by `measure.kappa_quantile`.
     loops : Interval, shape (K, R, D, E)
         Median loops to each tolerance.
     limit_loops : ndarray, shape (R, E)
@@ -43,8 +43,6 @@ class Result:
         The slope of log(1 − median κ / limit) by log d of Gaussian X, likewise.
     needed : Interval, shape (K, D, targets, 2)
         n/d for κ at most each target in half of the tasks, and in 95 % of them.
-    checked, above : int
-        How many errors were held against (1 − 1/κ)^T, and how many were above: the theory says 0.
     """
 
     config: Config
@@ -59,5 +57,3 @@ class Result:
     predicted_growth: Array
     deficit: Interval
     needed: Interval
-    checked: int
-    above: int

@@ -1,20 +1,21 @@
-"""The findings and the tables of the condition study."""
+"""The findings of the condition study."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from loopcore.studies.condition.limits import ratio_for
 from loopcore.studies.condition.measure import bound_loops
+from loopcore.studies.condition.sheets import fixed
 from loopcore.studies.intervals import Interval, number, text
-from loopcore.studies.study import Sheet
 
 if TYPE_CHECKING:
     from loopcore.studies.condition.result import Result
 
-_SAME = 0.02  # a slope of log κ by log d within this: less than 1.4 % for each doubling of d
+_SAME = 0.02  # part by which κ may be above its limit and still count as bounded by it
 
 
 def findings(result: Result) -> tuple[str, ...]:
@@ -30,17 +31,21 @@ def findings(result: Result) -> tuple[str, ...]:
     tuple of str
         The answer first, what is left open last.
     """
-    sentences = [_answer(result), _approach(result), _needed(result), _small(result)]
-    sentences += [
-        _heavy(result, k, nu)
-        for k, nu in enumerate(result.config.kinds)
-        if nu  # (K,)
-    ]
-    sentences += [_loops(result), _theorem(result), _open(result)]
+    heavy = [_heavy(result, k) for k, kind in enumerate(result.config.kinds) if kind]
+    sentences = (
+        _answer(result),
+        _approach(result),
+        _square(result),
+        _needed(result),
+        _scatter(result),
+        *heavy,
+        _loops(result),
+        _open(result),
+    )
     return tuple(sentence for sentence in sentences if sentence)
 
 
-# ---- sentences ----------------------------------------------------------------------------------
+# ---- Gaussian X ---------------------------------------------------------------------------------
 
 
 def _limited(result: Result) -> list[int]:
@@ -49,128 +54,153 @@ def _limited(result: Result) -> list[int]:
 
 
 def _answer(result: Result) -> str:
-    """Tell whether Gaussian κ grows beyond its limit."""
-    config, last, some = result.config, -1, _limited(result)
+    """Tell whether Gaussian κ grows beyond its limit, and which tails break it."""
+    config, some = result.config, _limited(result)
     if not some:
         return "Open question 2: not asked, since no n/d is above 1."
-    part = Interval(*(one[0, some, last, 1] / result.limit[some, last] for one in result.kappa))
-    beyond = [config.ratios[i] for i, low in zip(some, part.low, strict=True) if low > 1]
-    start, stop = config.dimensions[0], config.dimensions[-1]
+    parts = [
+        Interval(*(one[0, some, j, 1] / result.limit[some, j] for one in result.kappa))
+        for j in (0, -1)
+    ]
+    beyond = [config.ratios[i] for i, low in zip(some, parts[1].low, strict=True) if low > 1]
+    broken = [
+        f"ν = {nu}" for k, nu in enumerate(config.kinds) if nu and _verdict(result, k) == "breaks"
+    ]
+    heavy = f" Student's t with {' or '.join(broken)} breaks the bound." if broken else ""
+    d = f"{config.dimensions[-1]:,}"
     if beyond:
-        names = ", ".join(f"{r:g}" for r in beyond)
         return (
-            f"Open question 2: not as the theory says. At d = {stop:,} the median κ of Gaussian X "
-            f"is above Marchenko and Pastur's limit at n/d = {names}."
+            f"Open question 2: not as the theory says. At d = {d} the median κ of Gaussian X is "
+            "above Marchenko and Pastur's limit at n/d = "
+            f"{', '.join(f'{r:g}' for r in beyond)}.{heavy}"
         )
-    first = Interval(*(one[0, some, 0, 1] / result.limit[some, 0] for one in result.kappa))
-    one = some[len(some) // 2]
-    rise = Interval(*(part[0, one, last, 1] for part in result.kappa))
+    rises = "rises towards" if (parts[1].value > parts[0].value).all() else "stays below"
+    least = text(parts[1].at(int(np.argmin(parts[1].value))))
     return (
-        f"Open question 2: yes, for Gaussian X κ stays bounded at every fixed n/d above 1. Its "
-        f"median rises towards Marchenko and Pastur's limit from below: it is {_range(first)} of "
-        f"the limit at d = {start} and {_range(part)} at d = {stop:,}, over n/d from "
-        f"{config.ratios[some[0]]:g} to {config.ratios[some[-1]]:g}. At n/d = "
-        f"{config.ratios[one]:g}, d = {stop:,} it is {text(rise)}; the limit is "
-        f"{number(float(result.limit[one, last]))}."
+        f"Open question 2: bounded, if not constant. At fixed n/d the median κ of Gaussian X "
+        f"{rises} Marchenko and Pastur's limit; at d = {d} it is {least} of it or more, from n/d = "
+        f"{config.ratios[some[0]]:g} on. κ ≤ {config.targets[0]:g} takes an n/d of "
+        f"{_ratio(result.needed.at(0, -1, 0, 0), config.ratios)} in half of the tasks.{heavy}"
     )
 
 
 def _approach(result: Result) -> str:
-    """Tell the slope with d, what explains it, and how it differs at n = d."""
-    config, some = result.config, _limited(result)
-    slopes = Interval(*(part[0] for part in result.growth))
-    words = []
-    if some:
-        flat = [i for i in some if abs(slopes.low[i]) < _SAME and abs(slopes.high[i]) < _SAME]
-        zero = [i for i in some if slopes.holds(0)[i]]
-        start = "No growth is seen" if len(zero) == len(some) else "The slope is not 0 everywhere"
-        words.append(
-            f"{start} from d = {config.growth_from} on: the median over its limit grows like d^s "
-            f"with s from {_range(_pick(slopes, some), _power)}; {len(zero)} of {len(some)} "
-            f"intervals hold 0, and {len(flat)} lie within ±{_SAME:g}."
-        )
-        there = [i for i in some if np.isfinite(result.deficit.value[i])]
-        if there:
-            held = sum(bool(result.deficit.at(i).holds(-2 / 3)) for i in there)
-            words.append(
-                f"The part of the limit that is missing falls like d^b with b from "
-                f"{_range(_pick(result.deficit, there), _power)}; {held} of {len(there)} "
-                "intervals hold the −2/3 of the edges' Tracy–Widom laws, which end at the limit."
-            )
-    if 1.0 in config.ratios:
-        i = config.ratios.index(1.0)
-        words.append(f"At n = d there is no limit: median κ grows like d^{text(slopes.at(i))}.")
-    return " ".join(words)
+    """Tell by which power of d what is missing of the limit falls."""
+    there = [i for i in _limited(result) if np.isfinite(result.deficit.value[i])]
+    if not there:
+        return ""
+    deficit = _pick(result.deficit, there)
+    span = f"d^b, b from {_range(deficit, _power)} over n/d, d ≥ {result.config.growth_from}"
+    start = (
+        f"The rise of Gaussian κ ends at the limit: what is missing of it falls like {span}"
+        if deficit.high.max() < 0
+        else "Whether the rise of Gaussian κ ends at the limit is not settled: what is missing "
+        f"of it changes like {span}"
+    )
+    return (
+        f"{start}; {int(np.sum(deficit.holds(-2 / 3)))} of {len(there)} intervals hold the −2/3 of "
+        "the edges' Tracy–Widom laws."
+    )
+
+
+def _square(result: Result) -> str:
+    """Tell how κ grows at n = d."""
+    if 1.0 not in result.config.ratios:
+        return ""
+    slope = result.growth.at(0, result.config.ratios.index(1.0))
+    hold = "holds" if slope.holds(2) else "does not hold"
+    return (
+        "At n = d there is no limit: the median κ of Gaussian X grows like d to the power "
+        f"{_power(slope)}, which {hold} the 2 of Edelman's law."
+    )
 
 
 def _needed(result: Result) -> str:
     """Tell the n/d that each κ takes, with Gaussian X."""
-    config, words = result.config, []
+    config, d = result.config, result.config.dimensions
+    words = []
     for t, target in enumerate(config.targets):
-        half, most = (result.needed.at(0, -1, t, q) for q in range(2))
-        limit = _limit_ratio(target)
-        few = result.needed.at(0, 0, t, 1)
+        half, most = (_ratio(result.needed.at(0, -1, t, q), config.ratios) for q in range(2))
         words.append(
-            f"κ ≤ {target:g} takes n/d = {_ratio(half, config.ratios)} in half of the tasks at d = "
-            f"{config.dimensions[-1]:,} and {_ratio(most, config.ratios)} in 95 % of them (the "
-            f"limit: {number(limit)}); at d = {config.dimensions[0]} the 95 % take "
-            f"{_ratio(few, config.ratios)}"
+            f"κ ≤ {target:g} takes an n/d of {half} in half of the tasks and {most} in 95 %, the limit "
+            f"being {number(float(ratio_for(target)))}"
         )
-    return f"The examples it takes, Gaussian X: {'; '.join(words)}."
+    return f"Gaussian X, d = {d[-1]:,}: {'; '.join(words)}."
 
 
-def _small(result: Result) -> str:
+def _scatter(result: Result) -> str:
     """Tell how κ scatters at the smallest d against the largest."""
     some = _limited(result)
     if not some:
         return ""
-    i = some[0]
+    i, d = some[0], result.config.dimensions
     spread = result.kappa.value[0, i, :, 2] / result.kappa.value[0, i, :, 0]
-    d = result.config.dimensions
     return (
-        f"What changes with d is the scatter: at n = ⌈{result.config.ratios[i]:g} d⌉ the 95 % "
+        f"What falls with d is the scatter: at n = ⌈{result.config.ratios[i]:g} d⌉ the 95 % "
+        if spread[-1] < spread[0]
+        else f"The scatter does not fall with d: at n = ⌈{result.config.ratios[i]:g} d⌉ the 95 % "
+    ) + (
         f"quantile of κ is {number(float(spread[0]))} times the 5 % quantile at d = {d[0]} and "
         f"{number(float(spread[-1]))} times at d = {d[-1]:,}."
     )
 
 
-def _heavy(result: Result, k: int, freedom: int) -> str:
-    """Tell what heavy tails of ν degrees of freedom do."""
-    config = result.config
-    asked = [i for i in _limited(result) if np.isfinite(result.growth.value[k, i])]
+# ---- heavy tails --------------------------------------------------------------------------------
+
+
+def _asked(result: Result, k: int) -> list[int]:
+    """Return the ratios above 1 of which growth is known."""
+    return [i for i in _limited(result) if np.isfinite(result.growth.value[k, i])]
+
+
+def _parts(result: Result, k: int, asked: list[int]) -> Interval:
+    """Return the median κ over its limit at the largest d drawn of some ratios."""
+    last = [int(np.flatnonzero(result.count[k, i])[-1]) for i in asked]
+    return Interval(*(one[k, asked, last, 1] / result.limit[asked, last] for one in result.kappa))
+
+
+def _verdict(result: Result, k: int) -> Literal["breaks", "bounded", "open"]:
+    """Tell whether κ grows beyond its limit at most n/d, or is bounded by it at all."""
+    asked = _asked(result, k)
+    part, slopes = _parts(result, k, asked), _pick(result.growth.at(k), asked)
+    if np.sum(part.low > 1) > len(asked) / 2 and np.sum(slopes.low > 0) > len(asked) / 2:
+        return "breaks"
+    return "bounded" if asked and not np.any(part.low > 1 + _SAME) else "open"
+
+
+def _heavy(result: Result, k: int) -> str:
+    """Tell what heavy tails do."""
+    config, freedom = result.config, result.config.kinds[k]
+    asked = _asked(result, k)
     if not asked:
         return (
             f"Student's t with ν = {freedom}: growth is not settled, since too few sizes from d = "
             f"{config.growth_from} on were drawn."
         )
-    slopes = _pick(result.growth.at(k), asked)
-    expected = result.predicted_growth[k, asked]
-    agree = int(np.sum(slopes.holds(expected)))
-    asymptotic = 4 / freedom - 1
-    last = [int(np.flatnonzero(result.count[k, i])[-1]) for i in asked]
-    part = Interval(*(one[k, asked, last, 1] / result.limit[asked, last] for one in result.kappa))
-    if np.sum(part.low > 1) > len(asked) / 2 and np.sum(slopes.low > 0) > len(asked) / 2:
-        verdict = "breaks the constancy: κ grows with d at fixed n/d, beyond the limit"
-    elif np.sum(part.low > 1 + _SAME) == 0:
-        verdict = "leaves κ bounded by the limit, within the intervals"
-    else:
-        verdict = "is not settled: κ is above the limit or grows at some n/d and not at others"
-    if freedom < 4:
-        power = f"theory: tends to 4/ν − 1 = {number(asymptotic)}, which {{}} of {{}} hold"
-        theory = power.format(int(np.sum(slopes.holds(asymptotic))), len(asked))
-    else:
-        theory = "theory: tends to 0"
-    middle = len(asked) // 2
-    i, j = asked[middle], last[middle]
+    verdict = {
+        "breaks": "breaks the constancy, κ grows with d and beyond the limit",
+        "bounded": "leaves κ bounded by the limit, within the intervals",
+        "open": "is not settled, κ is above the limit or grows at some n/d and not at others",
+    }[_verdict(result, k)]
     return (
-        f"Student's t with ν = {freedom} {verdict}. At the largest d drawn, median κ is "
-        f"{_range(part)} times Marchenko and Pastur's limit. From d = {config.growth_from} on it "
-        f"grows like d^s with s from {_range(slopes, _power)} ({theory}). The largest entry as a "
-        f"spike on the bulk, without a fit, gives s from {_fixed(float(expected.min()))} to "
-        f"{_fixed(float(expected.max()))} over the same sizes, which {agree} of {len(asked)} "
-        f"intervals hold; at n/d = {config.ratios[i]:g}, d = {config.dimensions[j]:,} it gives κ = "
-        f"{number(float(result.predicted[k, i, j]))}, measured {text(result.kappa.at(k, i, j, 1))}."
+        f"Student's t with ν = {freedom} {verdict}: at the largest d drawn the median is "
+        f"{_range(_parts(result, k, asked))} times the limit, over n/d.{_spike(result, k)}"
         f"{_needed_there(result, k)}"
+    )
+
+
+def _spike(result: Result, k: int) -> str:
+    """Tell how the growth compares with theory, where entries have no fourth moment."""
+    freedom, asked = result.config.kinds[k], _asked(result, k)
+    if freedom >= 4:
+        return ""
+    slopes, expected = _pick(result.growth.at(k), asked), result.predicted_growth[k, asked]
+    asymptotic = 4 / freedom - 1
+    return (
+        f" The largest entry as a spike, without a fit, gives κ ~ d^s with s from "
+        f"{fixed(float(expected.min()))} to {fixed(float(expected.max()))} at these d, which "
+        f"{int(np.sum(slopes.holds(expected)))} of {len(asked)} intervals hold; "
+        f"{int(np.sum(slopes.holds(asymptotic)))} hold its 4/ν − 1 = {number(asymptotic)} of d → ∞."
     )
 
 
@@ -182,41 +212,31 @@ def _needed_there(result: Result, k: int) -> str:
     j, ratios = int(found[-1]), result.config.ratios
     own, other = (_ratio(result.needed.at(one, j, 0, 0), ratios) for one in (k, 0))
     return (
-        f" κ ≤ {result.config.targets[0]:g} in half of the tasks takes n/d = {own} at d = "
+        f" κ ≤ {result.config.targets[0]:g} in half of the tasks takes an n/d of {own} at d = "
         f"{result.config.dimensions[j]:,}, with Gaussian X {other}."
     )
 
 
+# ---- loops --------------------------------------------------------------------------------------
+
+
 def _loops(result: Result) -> str:
-    """Tell the loops that follow."""
+    """Tell the loops that follow, beside the theorem's."""
     config, some = result.config, _limited(result)
     if not some:
         return ""
-    words = []
     e = len(config.tolerances) - 1
-    for i in dict.fromkeys((some[0], some[len(some) // 2], some[-1])):
-        loops = result.loops.at(0, i, -1, e)
-        bound = float(bound_loops(result.kappa.value[0, i, -1, 1], config.tolerances[e]))
-        words.append(
-            f"{text(loops)} at n/d = {config.ratios[i]:g}, where exp(−T/2κ) asks for "
-            f"{number(bound)} at the median κ and d → ∞ for "
-            f"{number(float(result.limit_loops[i, e]))}"
-        )
+    loops = result.loops.at(0, slice(None), -1, e)
+    told = [
+        f"{text(loops.at(i))} at n/d = {config.ratios[i]:g}"
+        for i in dict.fromkeys((some[0], some[len(some) // 2], some[-1]))
+    ]
+    ratio = bound_loops(result.kappa.value[0, some, -1, 1], config.tolerances[e])
+    ratio = ratio / np.maximum(loops.value[some], 1)
     return (
-        f"Median loops to a relative error of {number(config.tolerances[e])}, Gaussian X and "
-        f"random θ*, d = {config.dimensions[-1]:,}: {'; '.join(words)}."
-    )
-
-
-def _theorem(result: Result) -> str:
-    if result.above:
-        return (
-            f"{result.above:,} of {result.checked:,} errors were above (1 − 1/κ)^T, which "
-            "contradicts the theory."
-        )
-    return (
-        f"No error was above (1 − 1/κ)^T, and so none above exp(−T/2κ), in {result.checked:,} "
-        "counts of loops."
+        f"Loops to a relative error of {number(config.tolerances[e])}, Gaussian X, random θ*, d = "
+        f"{config.dimensions[-1]:,}: {', '.join(told)} in the median. exp(−T/2κ) asks for "
+        f"up to {number(float(ratio.max()), 2)} times as many."
     )
 
 
@@ -239,126 +259,16 @@ def _left_out(result: Result) -> str:
             for i, j in np.argwhere(result.count[k] == 0)
         ]
         if pairs:
-            words.append(f"{_name(kind)} at (n/d, d) = {', '.join(pairs)}")
+            words.append(f"t with ν = {kind} at (n/d, d) = {', '.join(pairs)}")
     return "; ".join(words)
-
-
-# ---- tables -------------------------------------------------------------------------------------
-
-
-def sheets(result: Result) -> tuple[Sheet, ...]:
-    """Lay out κ, its growth, the n/d needed and the loops."""
-    return _kappa_sheet(result), _growth_sheet(result), _needed_sheet(result), _loops_sheet(result)
-
-
-def _kappa_sheet(result: Result) -> Sheet:
-    """Lay out medians at a middle and the largest d, and of Gaussian X at the smallest."""
-    d = result.config.dimensions
-    shown = [(0, 0)] + [
-        (k, j)
-        for k in range(len(result.config.kinds))
-        for j in dict.fromkeys((len(d) // 2, len(d) - 1))
-    ]
-    rows = []
-    for i, r in enumerate(result.config.ratios):
-        medians = [_cell(float(result.kappa.value[k, i, j, 1])) for k, j in shown]
-        rows.append((f"{r:g}", *medians, _cell(float(result.limit[i, -1]))))
-    columns = [f"{_short(result.config.kinds[k])} {d[j]}" for k, j in shown]
-    title = "Median κ by n/d; distribution and d, and the limit of Marchenko and Pastur"
-    return Sheet(title, ("n/d", *columns, "limit"), tuple(rows))
-
-
-def _growth_sheet(result: Result) -> Sheet:
-    """Lay out the slopes with their intervals."""
-    columns = []
-    for kind in result.config.kinds:
-        columns += [_short(kind), "theory"]
-    rows = []
-    for i, r in enumerate(result.config.ratios):
-        row = [f"{r:g}"]
-        for k in range(len(result.config.kinds)):
-            row.append(_bracket(result.growth.at(k, i)))
-            row.append(_fixed(float(result.predicted_growth[k, i])))
-        rows.append(tuple(row))
-    start = result.config.growth_from
-    title = f"95 % interval of s, median κ / limit ~ d^s, d ≥ {start:,}; theory: edges, spike"
-    return Sheet(title, ("n/d", *columns), tuple(rows))
-
-
-def _needed_sheet(result: Result) -> Sheet:
-    config = result.config
-    columns = [f"{_short(kind)} {level}" for kind in config.kinds for level in ("50 %", "95 %")]
-    rows = []
-    for t, target in enumerate(config.targets):
-        for j, d in enumerate(config.dimensions):
-            cells = [
-                _cell(float(result.needed.value[k, j, t, q]), none="more")
-                for k in range(len(config.kinds))
-                for q in range(2)
-            ]
-            rows.append((f"{target:g}", f"{d:,}", *cells))
-    # Two targets of many dimensions: every second d, and the last.
-    step = -(-len(rows) // 14)
-    kept = [row for n, row in enumerate(rows) if (len(config.dimensions) - 1 - n) % step == 0]
-    title = "n/d for κ at most a target in 50 % and 95 % of the tasks; 'more': than measured"
-    return Sheet(title, ("κ", "d", *columns), tuple(kept))
-
-
-def _loops_sheet(result: Result) -> Sheet:
-    config = result.config
-    rows = []
-    for i, r in enumerate(config.ratios):
-        row = [f"{r:g}"]
-        for e, tolerance in enumerate(config.tolerances):
-            bound = float(bound_loops(result.kappa.value[0, i, -1, 1], tolerance))
-            row += [
-                _cell(float(result.loops.value[0, i, -1, e])),
-                _cell(float(result.limit_loops[i, e])),
-                _cell(bound),
-            ]
-        rows.append(tuple(row))
-    columns = [
-        name
-        for tolerance in config.tolerances
-        for name in (f"T({number(tolerance)})", "d → ∞", "bound")
-    ]
-    title = f"Median loops to a relative error, Gaussian X, d = {config.dimensions[-1]:,}"
-    return Sheet(title, ("n/d", *columns), tuple(rows))
 
 
 # ---- numbers ------------------------------------------------------------------------------------
 
 
-def _name(kind: int) -> str:
-    return f"t with ν = {kind}" if kind else "Gaussian X"
-
-
-def _short(kind: int) -> str:
-    return f"t{kind}" if kind else "N"
-
-
-def _cell(value: float, none: str = "–") -> str:
-    if np.isnan(value):
-        return "–"
-    if np.isinf(value):
-        return none if none != "–" else "∞"
-    return number(value)
-
-
-def _fixed(value: float) -> str:
-    # 0.0 + takes the sign of a zero away
-    return "–" if np.isnan(value) else f"{0.0 + round(value, 2):.2f}".replace("-", "−")
-
-
-def _bracket(interval: Interval) -> str:
-    if np.isnan(interval.value):
-        return "–"
-    return f"{_fixed(float(interval.low))}…{_fixed(float(interval.high))}"
-
-
 def _power(interval: Interval) -> str:
     """Write an exponent with its interval, to a hundredth."""
-    value, low, high = (_fixed(float(part)) for part in interval)
+    value, low, high = (fixed(float(part)) for part in interval)
     return f"{value} ({low} to {high})"
 
 
@@ -382,9 +292,3 @@ def _ratio(interval: Interval, ratios: tuple[float, ...]) -> str:
     if np.isinf(interval.high):
         return f"{number(float(interval.value))} ({number(float(interval.low))} or more)"
     return text(interval)
-
-
-def _limit_ratio(target: float) -> float:
-    from loopcore.studies.condition.limits import ratio_for
-
-    return float(ratio_for(target))
