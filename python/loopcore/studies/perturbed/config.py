@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from loopcore.studies.intervals import number
+
 
 class Cell(NamedTuple):
     """A kind of tasks: Gaussian X of n rows, or of a chosen κ."""
@@ -18,7 +20,7 @@ class Cell(NamedTuple):
 
     def name(self, d: int) -> str:
         """Say which tasks they are."""
-        return f"κ = {self.condition:g}" if self.condition else f"n/d = {self.n / d:g}"
+        return f"κ = {number(self.condition)}" if self.condition else f"n/d = {self.n / d:g}"
 
 
 def _powers(low: int, high: int, count: int) -> tuple[float, ...]:
