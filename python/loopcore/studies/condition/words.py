@@ -122,8 +122,8 @@ def _needed(result: Result) -> str:
     for t, target in enumerate(config.targets):
         half, most = (_ratio(result.needed.at(0, -1, t, q), config.ratios) for q in range(2))
         words.append(
-            f"κ ≤ {target:g} takes an n/d of {half} in half of the tasks and {most} in 95 %, the limit "
-            f"being {number(float(ratio_for(target)))}"
+            f"κ ≤ {target:g} takes an n/d of {half} in half of the tasks and {most} in 95 %, where "
+            f"the limit is {number(float(ratio_for(target)))}"
         )
     return f"Gaussian X, d = {d[-1]:,}: {'; '.join(words)}."
 
