@@ -16,6 +16,7 @@ from loopcore.studies.intervals import Interval
 from loopcore.studies.parts import Parts
 from loopcore.studies.real import cells, figure, measure, pooled, sources
 from loopcore.studies.real.config import QUICK, Config
+from loopcore.studies.real.prompts import Prompts, draw_rows, standardised
 from loopcore.studies.study import find
 from loopcore.tables import Table, TableError
 
@@ -38,10 +39,10 @@ def table_of(X: np.ndarray, y: np.ndarray, name: str = "made") -> Table:
     return Table(X, y, tuple(f"x{i}" for i in range(X.shape[1])), "y", name)
 
 
-def prompts_of(rng: np.random.Generator, B: int, n: int, d: int, m: int) -> measure.Prompts:
+def prompts_of(rng: np.random.Generator, B: int, n: int, d: int, m: int) -> Prompts:
     X = rng.standard_normal((B, n + m, d)) * [1.0, 10.0, 0.1, *np.ones(d - 3)] + 5
     y = X @ rng.standard_normal(d) + rng.standard_normal((B, n + m)) + 20
-    return measure.standardised(X[:, :n], y[:, :n], X[:, n:], y[:, n:])
+    return standardised(X[:, :n], y[:, :n], X[:, n:], y[:, n:])
 
 
 # Tables
@@ -84,18 +85,18 @@ def test_constant_columns_are_left_out() -> None:
 def test_a_file_loses_constant_and_equal_columns_and_incomplete_rows(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text("a,b,c,t\n1,1,5,2\n2,2,5,3\n3,3,5,9\n4,4,5,\n")
-    table = sources.from_file(str(path), "t")
+    table = sources.from_file(path, "t")
     assert table.X.tolist() == [[1.0], [2.0], [3.0]]
     assert table.feature_names == ("a",)
     assert any("1 of 4 rows" in note for note in table.notes)
     assert table.notes[-2:] == ("left out, constant: c", "left out, equal to a: b")
     with pytest.raises(TableError, match="no feature varies"):
-        sources.from_file(str(path), "t", drop=("a", "b"))
+        sources.from_file(path, "t", drop=("a", "b"))
     path.write_text("a,kind,t\n1,red,2\n2,blue,3\n")
     with pytest.raises(TableError, match=r"not numbers: kind"):
-        sources.from_file(str(path), "t")
+        sources.from_file(path, "t")
     with pytest.raises(TableError, match="the target is constant"):
-        sources.from_file(str(_written(path, "a,t\n1,2\n2,2\n")), "t")
+        sources.from_file(_written(path, "a,t\n1,2\n2,2\n"), "t")
     with pytest.raises(ValueError, match="tables: expected some of"):
         sources.shipped("boston")
 
@@ -111,12 +112,12 @@ def _written(path: Path, text: str) -> Path:
 def test_a_prompt_is_standardised_by_its_own_rows(rng: np.random.Generator) -> None:
     X, y = rng.standard_normal((2, 9, 3)) * 7 + 100, rng.standard_normal((2, 9)) + 3
     queries, targets = rng.standard_normal((2, 4, 3)), rng.standard_normal((2, 4))
-    prompts = measure.standardised(X, y, queries, targets)
+    prompts = standardised(X, y, queries, targets)
     mean, deviation = X[1].mean(axis=0), X[1].std(axis=0)
     np.testing.assert_allclose(prompts.X[1], (X[1] - mean) / deviation, atol=1e-12)
     np.testing.assert_allclose(prompts.queries[1], (queries[1] - mean) / deviation, rtol=1e-12)
     np.testing.assert_allclose(prompts.y[1], (y[1] - y[1].mean()) / y[1].std(), atol=1e-13)
-    other = measure.standardised(X, y, 5 * queries, 5 * targets)
+    other = standardised(X, y, 5 * queries, 5 * targets)
     assert np.array_equal(other.X, prompts.X)  # nothing of a test row is used
     assert np.array_equal(other.y, prompts.y)
 
@@ -125,7 +126,7 @@ def test_a_constant_column_and_a_constant_target_become_zero(rng: np.random.Gene
     X, queries = rng.standard_normal((1, 8, 3)), rng.standard_normal((1, 5, 3))
     X[0, :, 1] = 0.1  # a mean that rounds
     y = np.full((1, 8), 0.3)
-    prompts = measure.standardised(X, y, queries, np.array([[0.3, 1.3, 2.3, 3.3, 4.3]]))
+    prompts = standardised(X, y, queries, np.array([[0.3, 1.3, 2.3, 3.3, 4.3]]))
     assert not prompts.X[0, :, 1].any()
     assert not prompts.queries[0, :, 1].any()
     assert not prompts.y.any()
@@ -133,10 +134,10 @@ def test_a_constant_column_and_a_constant_target_become_zero(rng: np.random.Gene
 
 
 def test_rows_are_distinct_and_test_rows_are_others(rng: np.random.Generator) -> None:
-    rows = measure.draw_rows(20, 12, 30, 100, rng)
+    rows = draw_rows(20, 12, 30, 100, rng)
     assert rows.shape == (30, 20)
     assert (np.sort(rows, axis=1) == np.arange(20)).all()
-    assert measure.draw_rows(20, 12, 3, 5, rng).shape == (3, 17)
+    assert draw_rows(20, 12, 3, 5, rng).shape == (3, 17)
 
 
 # One prompt, literally
@@ -147,7 +148,7 @@ def test_errors_are_those_of_the_literal_loop() -> None:
     config = replace(TINY, doublings=6, prompts=3, slow_prompts=3)
     part = measure.measure_chunk(table, 12, 0, config)
     seed = [0, measure.zlib.crc32(b"linnerud"), 12, 0]
-    rows = measure.draw_rows(20, 12, 3, 30, np.random.default_rng(seed))
+    rows = draw_rows(20, 12, 3, 30, np.random.default_rng(seed))
     for b in range(3):
         inside, outside = rows[b, :12], rows[b, 12:]
         X, y = table.X[inside], table.y[inside]
@@ -228,7 +229,7 @@ def test_folds_do_not_know_the_rows_that_they_leave_out(rng: np.random.Generator
     # With n ≤ d + 1 rows around their own mean, each row is minus the sum of the others and the
     # interpolant predicts it without error: choosing by that would never stop early.
     X, y = rng.standard_normal((40, 6, 8)), rng.standard_normal((40, 6))
-    prompts = measure.standardised(X, y, X[:, :0], y[:, :0])
+    prompts = standardised(X, y, X[:, :0], y[:, :0])
     held = np.array([0])
     fold, _ = measure._fold(prompts, held)
     np.testing.assert_allclose(fold.X.mean(axis=1), 0, atol=1e-14)
@@ -248,7 +249,7 @@ def test_kappa_of_shuffled_columns_is_that_of_independent_ones(rng: np.random.Ge
     )
     assert np.median(part.kappa) == pytest.approx((0.1 + 6 * 0.9) / 0.1, rel=0.15)
     X, y = rng.standard_normal((200, 480, 6)), np.ones((200, 480))
-    drawn = measure.standardised(X, y, X[:, :0], y[:, :0])
+    drawn = standardised(X, y, X[:, :0], y[:, :0])
     independent = loopcore.spectrum(drawn.X).kappa
     assert np.median(part.shuffled_kappa) == pytest.approx(np.median(independent), rel=0.05)
     assert (part.rank == 6).all()
@@ -289,9 +290,14 @@ def test_a_broken_bound_is_counted_and_said(result: real.Result) -> None:
     expected = np.sum((wrong.error > bound + measure.ROUNDING)[:, 1:])
     assert cell.above_bound == expected > 0
     said = real.STUDY.findings(replace(result, cells=(cell,)))
-    assert f"was above exp(−T/2κ) in {expected:,} of" in said[0]
-    assert "iris" in said[0]
-    assert "never above exp(−T/2κ)" in real.STUDY.findings(result)[0]
+    assert (
+        f"is above exp(−T/2κ) in {expected:,} of {cell.compared:,} comparisons, on iris" in said[0]
+    )
+    assert "more than rounding" in said[1]
+    assert "no more than rounding" not in said[1]
+    kept = real.STUDY.findings(result)
+    assert f"in none of {sum(one.prompts for one in result.cells):,} prompts" in kept[0]
+    assert "no more than rounding" in kept[1]
 
 
 def test_ratios_are_those_of_each_prompt(result: real.Result) -> None:
@@ -314,21 +320,58 @@ def test_findings_follow_the_numbers(result: real.Result) -> None:
         return real.STUDY.findings(replace(result, cells=changed))
 
     better, worse, undecided = with_ratio(0.4, 0.6), with_ratio(1.5, 2.5), with_ratio(0.5, 1.5)
-    assert "better in 4, worse in 0 and not settled in 0 of 4" in better[5]
-    assert "Ridge wins most on none for certain" in better[5]
-    assert "better in 0, worse in 4 and not settled in 0 of 4" in worse[5]
-    assert "worse in 0 and not settled in 4 of 4" in undecided[5]
-    assert "The loops lose most on" in worse[4]
-    assert "The loops lose most on" not in better[4]
-    assert "not shown to beat the mean" in undecided[6]
-    assert "not shown to beat the mean" not in better[6]
-    near = [replace(cell, chosen=Interval(*(cell.needed.at(1)))) for cell in result.cells]
-    assert "near convergence on most" in real.STUDY.findings(replace(result, cells=tuple(near)))[6]
+    assert "better in 4, worse in 0 and not settled in 0 of 4" in better[7]
+    assert "lose most" not in better[7]
+    assert "better in 0, worse in 4 and not settled in 0 of 4" in worse[7]
+    assert "the loops lose most by 2 (1.5 to 2.5; " in worse[7]
+    assert "worse in 0 and not settled in 4 of 4" in undecided[7]
+    assert "with larger n better in 1 of 1 tables × n and worse in 0" in better[6]
+    assert "with larger n better in 0 of 1 tables × n and worse in 1" in worse[6]
+    assert "not shown to beat the mean" in undecided[7]
+    assert "not shown to beat the mean" not in better[7]
     same = [replace(cell, shuffled_kappa=cell.kappa) for cell in result.cells]
     assert (
         "no more than that of independent columns"
-        in (real.STUDY.findings(replace(result, cells=tuple(same)))[2])
+        in (real.STUDY.findings(replace(result, cells=tuple(same)))[3])
     )
+
+
+def test_fewer_rows_are_said_to_gain_more_only_where_they_do(result: real.Result) -> None:
+    def at(n: int, ratio: float) -> real.Cell:
+        one = np.full(len(measure.LEARNERS), ratio)
+        cell = next(cell for cell in result.cells if cell.table == "iris")
+        return replace(cell, n=n, ratio=Interval(one, one, one))
+
+    falling, level = (at(3, 0.5), at(12, 1.5)), (at(3, 0.5), at(12, 0.5))
+    lead = "The fewer rows a prompt has, the more often early stopping predicts better"
+    assert real.STUDY.findings(replace(result, cells=falling))[6].startswith(lead)
+    assert real.STUDY.findings(replace(result, cells=level))[6].startswith("Early stopping against")
+
+
+def test_where_the_loops_stop_is_said_beside_the_loops_to_convergence(result: real.Result) -> None:
+    def stopping_at(chosen: float, needed: float) -> tuple[str, ...]:
+        loops, enough = (Interval(*[np.array(v)] * 3) for v in (chosen, np.full(3, needed)))
+        changed = [replace(cell, chosen=loops, needed=enough) for cell in result.cells]
+        return real.STUDY.findings(replace(result, cells=tuple(changed)))
+
+    early, late = stopping_at(4, 41), stopping_at(4, 39)
+    assert "less than a tenth of those loops on 2 of 2 tables" in early[0]
+    assert "far from convergence" in early[5]
+    assert "less than a tenth of those loops on 0 of 2 tables" in late[0]
+    assert "near convergence on most" in late[5]
+    # The most loops that were allowed tell nothing, however many are needed.
+    assert "on 0 of 2 tables" in stopping_at(TINY.loops[-1], 1e9)[0]
+
+
+def test_findings_are_short(result: real.Result) -> None:
+    first, *others = real.STUDY.findings(result)
+    assert first.startswith("Open question 3")
+    assert len(first) <= 350
+    assert max(map(len, others)) <= 600
+    assert len(others) <= 8
+    assert others[-1].startswith("Not settled")
+    assert len(real.STUDY.question) <= 300
+    assert len(real.STUDY.caption) <= 700
 
 
 def test_prompts_with_a_constant_target_are_counted(rng: np.random.Generator) -> None:
@@ -339,16 +382,16 @@ def test_prompts_with_a_constant_target_are_counted(rng: np.random.Generator) ->
     part = measure.measure_chunk(table, 6, 0, config)
     blank = int(np.sum(part.squared_norm == 0))
     cell = cells.cell(cells.whole(table), 6, [part], config)
-    assert 0 < blank < 50
+    assert 0 < blank < measure.CHUNK
     assert cell.blank == blank
     assert np.isnan(part.error[part.squared_norm == 0]).all()
     assert np.isfinite(cell.error).all()
     all_blank = measure.measure_chunk(table_of(X, np.append(np.zeros(59), 1.0)), 5, 0, config)
     none = all_blank._replace(
-        squared_norm=np.zeros(50), error=np.full(all_blank.error.shape, np.nan)
+        squared_norm=np.zeros(measure.CHUNK), error=np.full(all_blank.error.shape, np.nan)
     )
     cell = cells.cell(cells.whole(table), 5, [none], config)
-    assert cell.blank == 50
+    assert cell.blank == measure.CHUNK
     empty = real.Result(config, config.loops, (cells.whole(table),), (cell,))
     assert real.STUDY.findings(empty) == (
         "No prompt had a target that varies: nothing was measured.",
@@ -392,7 +435,7 @@ def test_a_file_comes_first_and_is_measured_anew_once_changed(tmp_path: Path) ->
     rows = rng.standard_normal((30, 3)).round(3)
     text = "\n".join(",".join(map(str, row)) for row in rows)
     path.write_text(f"a,b,t\n{text}\n")
-    config = Config(("iris",), (4.0,), prompts=6, doublings=4, csv=str(path), target="t")
+    config = Config(("iris",), (4.0,), prompts=6, doublings=4, csv=path, target="t")
     kept: dict[str, tuple[np.ndarray, ...]] = {}
     first = real.compute(config, Parts(kept=kept))
     assert [table.name for table in first.tables] == ["own.csv", "iris"]
@@ -408,15 +451,18 @@ def test_a_file_comes_first_and_is_measured_anew_once_changed(tmp_path: Path) ->
 
 
 def test_one_feature_and_no_loops_are_drawn_without_warnings(tmp_path: Path) -> None:
-    path = tmp_path / "line.csv"
+    path = tmp_path / f"{'line' * 30}.csv"
     path.write_text("a,t\n" + "\n".join(f"{i},{i * i}" for i in range(12)) + "\n")
-    config = Config((), (8.0,), prompts=1, doublings=0, csv=str(path), target="t")
+    config = Config((), (8.0,), prompts=1, doublings=0, csv=path, target="t")
     result = real.compute(config)
     assert result.cells[0].kappa.value == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         real.STUDY.plot(result).savefig(tmp_path / "a.png")
-    assert len(real.STUDY.findings(result)) == 8
+    said = real.STUDY.findings(result)
+    assert len(said) == 9
+    assert len(said[0]) <= 350
+    assert max(map(len, said)) <= 600
     assert real.STUDY.sheets(result)
 
 
@@ -459,7 +505,7 @@ def test_the_study_is_found_by_its_name() -> None:
         ({"ratios": ()}, r"ratios: expected finite numbers above 0, got \(\)"),
         ({"ratios": (0.0,)}, "ratios: expected finite numbers above 0"),
         ({"share": 1.0}, "share: expected above 0 and below 1, got 1.0"),
-        ({"csv": "a.csv"}, "target: expected one beside a csv, got none"),
+        ({"csv": Path("a.csv")}, "target: expected one beside a csv, got none"),
         ({"target": "t"}, "csv: expected one beside a target, got none"),
         ({"drop": ("a",)}, "csv: expected one beside columns to drop, got none"),
         ({"rows": 4}, "rows: expected at least 5, got 4"),

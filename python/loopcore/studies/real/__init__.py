@@ -113,8 +113,8 @@ STUDY = Study(
     title="Real tables",
     question=(
         "How do bound and measurement compare on real data? Prompts are random rows of tables that "
-        "ship with scikit-learn and statsmodels: how fast the loop converges beside exp(−T/2κ), "
-        "which κ real columns have, and how well the loop predicts other rows."
+        "ship with scikit-learn and statsmodels, or of yours: how fast the loop converges beside "
+        "exp(−T/2κ), which κ real columns have, and how well the loop predicts other rows."
     ),
     caption=CAPTION,
     sources=(

@@ -19,11 +19,14 @@ from loopcore.studies.real.measure import (
     TOLERANCES,
     Part,
     bound_loops,
-    standardised,
 )
+from loopcore.studies.real.prompts import standardised
 from loopcore.tables import Table
 
 Array = npt.NDArray[np.float64]
+
+LONGEST_NAME = 20
+"""Of a table: a file's name may be any length, and sentences and tables must stay readable."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +35,9 @@ class Whole:
 
     Attributes
     ----------
-    name, target : str
+    name : str
+        Cut where it is long.
+    target : str
     n, d : int
         Rows, and features in use.
     kappa : float
@@ -146,8 +151,9 @@ def whole(table: Table) -> Whole:
     basis = theory.eigenbasis(prompt.X[0], prompt.y[0])
     n, d = table.X.shape
     left = float(basis.residual) ** 2 / n
+    name = table.source
     return Whole(
-        table.source,
+        name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…",
         table.target_name,
         n,
         d,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,17 +9,20 @@ import numpy as np
 
 from loopcore.studies.intervals import Interval, number, text
 from loopcore.studies.real.cells import Cell, Whole
-from loopcore.studies.real.measure import LEARNERS, TOLERANCES
-from loopcore.studies.real.pooled import counted, in_band, typical
+from loopcore.studies.real.measure import LEARNERS, ROUNDING, TOLERANCES
+from loopcore.studies.real.pooled import BANDS, counted, in_band, typical
+from loopcore.studies.repeats import CONFIDENCE
 
 if TYPE_CHECKING:
     from loopcore.studies.real.result import Result
 
 _Pairs = list[tuple[Whole, Cell]]
 
+_MIDDLE, _STRICT = TOLERANCES.index(1e-3), TOLERANCES.index(1e-6)
+
 
 def findings(result: Result) -> tuple[str, ...]:
-    """Say what was found: the bound, how loose it is, κ, the raw error, prediction, what is open.
+    """Say what was found: the answer, the bound, κ, the raw error, prediction, what is open.
 
     Parameters
     ----------
@@ -37,83 +39,76 @@ def findings(result: Result) -> tuple[str, ...]:
     if not found:
         return ("No prompt had a target that varies: nothing was measured.",)
     return (
+        _answer(result, found),
         _bound(result),
         _looseness(found),
         _kappa(found, result),
         _raw(result),
-        _early_stopping(result),
-        _ridge(result),
-        _where_it_stops(found),
+        _where_it_stops(found, result.loops[-1]),
+        _least_squares(result),
+        _rivals(result, found),
         _open(result),
     )
 
 
-def _bound(result: Result) -> str:
-    """Answer open question 3: whether the bound is ever broken."""
-    compared = sum(cell.compared for cell in result.cells)
+def _answer(result: Result, found: _Pairs) -> str:
+    """Answer open question 3: whether the bound is kept, how loose it is, whether it matters."""
+    above = sum(cell.above_bound for cell in result.cells)
     prompts = sum(cell.prompts - cell.blank for cell in result.cells)
+    if above:
+        compared = sum(cell.compared for cell in result.cells)
+        names = _listed(sorted({cell.table for cell in result.cells if cell.above_bound}))
+        kept = (
+            f"the relative error is above exp(−T/2κ) in {above:,} of {compared:,} comparisons, on "
+            f"{names}. The bound asks for"
+        )
+    else:
+        kept = (
+            f"in none of {prompts:,} prompts of {_tables(len(result.tables))} is the relative "
+            "error above exp(−T/2κ), which asks for"
+        )
+    slack = _span(found, lambda cell: cell.slack.at(_MIDDLE))
+    few = _far_from_convergence(found, result.loops[-1])
+    return (
+        f"Open question 3, real tables: {kept} {slack} times the loops that an error of 1e−3 "
+        f"takes (n ≈ 4 d). To predict other rows, cross-validation takes less than a tenth of "
+        f"those loops on {few} of {_tables(len(found))}."
+    )
+
+
+def _bound(result: Result) -> str:
+    """Say what the comparison with the bound shows, and with the exact error."""
+    compared = sum(cell.compared for cell in result.cells)
     above = sum(cell.above_bound for cell in result.cells)
     rate = sum(cell.above_rate for cell in result.cells)
     kappas = [float(cell.kappa.value) for cell in result.cells if np.isfinite(cell.kappa.value)]
-    where = (
-        f"{prompts:,} prompts of {_tables(len(result.tables))} (median κ of a table and n from "
-        f"{number(min(kappas))} to {number(max(kappas))})"
-    )
-    excess = max((c.excess for c in result.cells if not math.isnan(c.excess)), default=math.nan)
-    deviation = max(
-        (c.deviation for c in result.cells if not math.isnan(c.deviation)), default=math.nan
-    )
-    if above:
-        names = sorted({cell.table for cell in result.cells if cell.above_bound})
-        verdict = (
-            f"the relative error was above exp(−T/2κ) in {above:,} of {compared:,} comparisons, "
-            f"by up to {number(excess, 2)}, on {', '.join(names)}; in {where}"
-        )
-    else:
-        verdict = (
-            f"the relative error was never above exp(−T/2κ), in {where}, {compared:,} "
-            f"comparisons; the largest excess, {number(max(excess, 0.0), 2)}, is rounding"
-        )
+    excess = max((c.excess for c in result.cells if np.isfinite(c.excess)), default=0.0)
+    deviation = max((c.deviation for c in result.cells if np.isfinite(c.deviation)), default=0.0)
+    verdict = "more than" if above else "no more than"
     sharper = (
-        f"The sharper (1 − 1/κ)^T was exceeded {rate:,} times."
-        if rate
-        else "The sharper (1 − 1/κ)^T was never exceeded either."
+        f"was exceeded {rate:,} times" if rate else "the rate of gradient descent, is kept too"
     )
-    exact = (
-        f"The measured errors follow the exact Σ w_i (1 − λ_i/λ_max)^T to {number(deviation, 2)}."
+    return (
+        "The bound on the relative error is a theorem for any y; what is tested is the loop in "
+        f"floating point. In {compared:,} comparisons (prompts × T, median κ of a table and n "
+        f"from {number(min(kappas))} to {number(max(kappas))}) the largest excess over it is "
+        f"{number(max(excess, 0.0), 2)}, {verdict} rounding ({number(ROUNDING)}). "
+        f"(1 − 1/κ)^T, {sharper}. The exact Σ w_i (1 − λ_i/λ_max)^T is met to "
+        f"{number(deviation, 2)}."
     )
-    return f"Open question 3, real tables: {verdict}. {sharper} {exact}"
 
 
 def _looseness(found: _Pairs) -> str:
-    """Say how many times more loops the bound asks for than it takes."""
-    parts = []
-    for i, tolerance in enumerate(TOLERANCES):
-        ordered = sorted(found, key=lambda pair: float(pair[1].slack.value[i]))
-        middle = float(ordered[(len(ordered) - 1) // 2][1].slack.value[i])
-        low, high = ordered[0], ordered[-1]
-        parts.append(
-            f"{number(tolerance)}: {number(middle)} times, from "
-            f"{text(low[1].slack.at(i))} on {low[0].name} to {text(high[1].slack.at(i))} on "
-            f"{high[0].name}"
-            if len(found) > 1
-            else f"{number(tolerance)}: {text(low[1].slack.at(i))} times"
-        )
-    strict = [float(cell.slack.value[-1]) for _, cell in found]
-    mostly = sum(slack <= 3 for slack in strict)
+    """Say how many times more loops the bound asks for than it takes, and why."""
+    middle = _ends(found, lambda cell: cell.slack.at(_MIDDLE))
+    strict = _span(found, lambda cell: cell.slack.at(_STRICT))
     heavy = sum(bool(cell.slowest.low > 1 / cell.d) for _, cell in found)
-    why = (
-        "much of θ̂ lies where gradient descent is slowest"
-        if heavy > len(found) / 2
-        else "θ̂ does not lie along the smallest eigenvalue more than an even spread would"
-    )
     return (
-        "How loose: at n nearest to 4 d the bound asks for more loops than it takes to a relative "
-        f"error of {'; '.join(parts)} (middle and ends of the tables' medians). A factor 2 is the "
-        f"step from (1 − 1/κ)^T to exp(−T/2κ), and on {mostly} of {len(found)} tables no more than "
-        f"another half is left at {number(TOLERANCES[-1])}. The share of ‖θ̂‖² along the smallest "
-        f"eigenvalue is a median {_ends(found, lambda cell: cell.slowest)}, above the 1/d of an "
-        f"even spread on {heavy} of {len(found)} tables: {why}."
+        f"How loose, at n nearest to 4 d: to 1e−3 the bound asks for "
+        f"{middle} times the loops needed, to 1e−6 for {strict} times. A "
+        "factor 2 of that is the step from (1 − 1/κ)^T to exp(−T/2κ); the rest tells how little of "
+        "θ̂ lies where descent is slowest. The share of ‖θ̂‖² along the smallest eigenvalue is above "
+        f"an even 1/d on {heavy} of {_tables(len(found))}."
     )
 
 
@@ -130,21 +125,14 @@ def _kappa(found: _Pairs, result: Result) -> str:
         if apart > len(found) / 2
         else "κ of these rows is no more than that of independent columns on most tables"
     )
-    middle = TOLERANCES.index(1e-3)
-    loops = sorted((float(cell.needed.value[middle]), table.name) for table, cell in found)
+    loops = sorted((float(cell.needed.value[_MIDDLE]), table.name) for table, cell in found)
     quick = sum(count <= 1000 for count, _ in loops)
-    deficient = [cell for cell in result.cells if cell.rank.value < min(cell.n - 1, cell.d)]
     return (
         f"{lead}: at n nearest to 4 d its median is {over} times Marchenko and Pastur's limit, "
-        f"but {alone} times where each column has rows "
-        f"of its own (κ as drawn is larger on {apart} of {len(found)} tables). It is within a "
-        f"factor 2 of κ of the whole table (both ends of the interval) on {near} of {len(found)} "
-        f"tables at that n, and on {last} at the largest n. A relative error of 1e-3 "
-        f"takes {number(loops[0][0])} loops ({loops[0][1]}) to {number(loops[-1][0])} "
-        f"({loops[-1][1]}), at most 1,000 on {quick} of {len(found)} tables. "
-        f"The median rank is min(n − 1, d) but in {len(deficient)} of "
-        f"{len(result.cells)} tables × n, where columns are constant in a prompt or depend on "
-        "each other."
+        f"with each column shuffled {alone} times; κ as drawn is larger on {apart} of "
+        f"{_tables(len(found))}. Within a factor 2 of κ of the whole table it is on {near} tables, "
+        f"and on {last} at the largest n. An error of 1e−3 takes {number(loops[0][0])} to "
+        f"{number(loops[-1][0])} loops, at most 1,000 on {quick} tables."
     )
 
 
@@ -178,79 +166,79 @@ def _raw(result: Result) -> str:
     )
 
 
-def _early_stopping(result: Result) -> str:
-    """Say when loops with T by cross-validation beat least squares."""
-    which = LEARNERS.index("least squares")
-    wins = [
-        _verdict(in_band(result.cells, 0), "least squares", "with fewer than 1.75 d rows a prompt"),
-        _verdict(in_band(result.cells, 1), "least squares", "with 1.75 d to 6 d"),
-        _verdict(in_band(result.cells, 2), "least squares", "with more"),
-    ]
-    known = [cell for cell in result.cells if np.isfinite(cell.ratio.value[which])]
-    best = min(known, key=lambda cell: float(cell.ratio.value[which]))
-    lost = [
-        f"{cell.table} (n = {cell.n}: {text(cell.ratio.at(which))})"
-        for cell in sorted(known, key=lambda cell: -float(cell.ratio.low[which]))
-        if cell.ratio.low[which] > 1
-    ][:3]
-    losses = f" The loops lose most on {', '.join(lost)}." if lost else ""
-    return (
-        "Early stopping against least squares, test errors compared prompt by prompt: "
-        f"{'; '.join(wins)}. The least ratio of test errors is {text(best.ratio.at(which))}, "
-        f"on {best.table} with n = {best.n}.{losses}"
-    )
-
-
-def _ridge(result: Result) -> str:
-    """Say where ridge, and neighbours, predict better."""
-    ridge, near = LEARNERS.index("ridge"), LEARNERS.index("neighbours")
-    total = counted(result.cells, "ridge")
-    values = [
-        float(c.ratio.value[ridge]) for c in result.cells if np.isfinite(c.ratio.value[ridge])
-    ]
-    close = sum(0.95 <= value <= 1.05 for value in values)
-    gains = _most(result.cells, ridge, better=False)
-    losses = _most(result.cells, ridge, better=True)
-    ended = [cell for cell in result.cells if cell.ratio.low[ridge] > 1]
-    capped = sum(bool(cell.chosen.value >= result.loops[-1]) for cell in ended)
-    cap = f" (in {capped} of them T is the most that was allowed)" if capped else ""
-    others = counted(result.cells, "neighbours")
-    beaten = sorted({c.table for c in result.cells if c.ratio.low[near] > 1})
-    local = f" ({', '.join(beaten)})" if beaten else ""
-    return (
-        f"Against ridge tuned on the same folds the loops are better in {total.better}, worse in "
-        f"{total.worse}{cap} and not settled in {total.open} of {total.all} tables × n; the "
-        f"median ratio is within 5 % of 1 in {close}. Ridge wins most on {gains}; the loops on "
-        f"{losses}. Against nearest neighbours they are better in {others.better}, worse in "
-        f"{others.worse}{local}."
-    )
-
-
-def _where_it_stops(found: _Pairs) -> str:
+def _where_it_stops(found: _Pairs, most: int) -> str:
     """Compare bound and measurement at the T that predicts best."""
-    middle = TOLERANCES.index(1e-3)
-    share = sorted(float(cell.chosen.value) / float(cell.needed.value[middle]) for _, cell in found)
-    few = sum(part < 0.1 for part in share)
-    promised = _ends(found, lambda cell: cell.bound_chosen)
-    measured = _ends(found, lambda cell: cell.error_chosen)
-    mean = LEARNERS.index("mean")
-    useless = [table.name for table, cell in found if not cell.ratio.high[mean] < 1]
-    idle = (
-        f" On {', '.join(useless)} they are not shown to beat the mean of y at that n."
-        if useless
-        else ""
-    )
+    few = _far_from_convergence(found, most)
     far = few > len(found) / 2
     lead = (
         "What predicts best is far from convergence"
         if far
         else "What predicts best is near convergence on most tables"
     )
+    useless = ": the bound holds there, and does not tell which T to take" if far else ""
     return (
         f"{lead}: at n nearest to 4 d the T of cross-validation is below a tenth of the loops to "
-        f"1e-3 on {few} of {len(found)} tables. At that T the relative error is a median "
-        f"{measured}, and exp(−T/2κ) {promised}"
-        f"{': the bound holds there but says nothing of which T to take' if far else ''}.{idle}"
+        f"1e−3 on {few} of {_tables(len(found))}. The relative error at that T is a median "
+        f"{_ends(found, lambda cell: cell.error_chosen)}; exp(−T/2κ) is "
+        f"{_span(found, lambda cell: cell.bound_chosen)}{useless}."
+    )
+
+
+def _far_from_convergence(found: _Pairs, most: int) -> int:
+    """Count the tables whose T by cross-validation is below a tenth of the loops to 1e-3.
+
+    The largest T that was allowed tells nothing of where cross-validation would stop.
+    """
+    return sum(
+        bool(cell.chosen.value < min(0.1 * cell.needed.value[_MIDDLE], most)) for _, cell in found
+    )
+
+
+def _least_squares(result: Result) -> str:
+    """Say when loops with T by cross-validation beat least squares."""
+    which = LEARNERS.index("least squares")
+    counts = [counted(in_band(result.cells, band), "least squares") for band in range(len(BANDS))]
+    shares = [count.better / count.all for count in counts if count.all]
+    fewer = len(shares) > 1 and all(np.diff(shares) < 0)
+    lead = (
+        "The fewer rows a prompt has, the more often early stopping predicts better than least "
+        "squares"
+        if fewer
+        else "Early stopping against least squares, test errors prompt by prompt"
+    )
+    (_, few), (_, many), _ = BANDS
+    names = (f"n < {few:g} d", f"n up to {many:g} d", "larger n")
+    bands = [
+        f"with {name} better in {count.better} of {count.all} tables × n and worse in {count.worse}"
+        for name, count in zip(names, counts, strict=True)
+        if count.all
+    ]
+    known = [cell for cell in result.cells if np.isfinite(cell.ratio.value[which])]
+    ordered = sorted(known, key=lambda cell: float(cell.ratio.value[which]))
+    ends = " to ".join(_named(cell, which) for cell in (ordered[0], ordered[-1]))
+    return (
+        f"{lead}: {', '.join(bands)}; the others are not settled. The median ratio of the two "
+        f"test errors, prompt by prompt, goes from {ends}."
+    )
+
+
+def _rivals(result: Result, found: _Pairs) -> str:
+    """Say where ridge, neighbours and the mean predict better."""
+    ridge, mean = LEARNERS.index("ridge"), LEARNERS.index("mean")
+    total, others = counted(result.cells, "ridge"), counted(result.cells, "neighbours")
+    close = sum(bool(0.95 <= cell.ratio.value[ridge] <= 1.05) for cell in result.cells)
+    worse = [cell for cell in result.cells if cell.ratio.low[ridge] > 1]
+    most = max(worse, key=lambda cell: float(cell.ratio.low[ridge]), default=None)
+    lost = f"; the loops lose most by {_named(most, ridge)}" if most else ""
+    capped = sum(bool(cell.chosen.value >= result.loops[-1]) for cell in worse)
+    cap = f" In {capped} of these T is the most that was allowed." if capped else ""
+    useless = _listed([table.name for table, cell in found if not cell.ratio.high[mean] < 1])
+    idle = f" On {useless}, n ≈ 4 d, they are not shown to beat the mean." if useless else ""
+    return (
+        f"Against ridge tuned on the same folds the loops predict better in {total.better}, worse "
+        f"in {total.worse} and not settled in {total.open} of {total.all} tables × n; the median "
+        f"ratio of test errors is within 5 % of 1 in {close}{lost}.{cap} Against nearest "
+        f"neighbours they are better in {others.better}, worse in {others.worse}.{idle}"
     )
 
 
@@ -258,50 +246,56 @@ def _open(result: Result) -> str:
     """Say what is not settled."""
     config = result.config
     blank = sum(cell.blank for cell in result.cells)
-    left = f" {blank:,} prompts had a constant y, and no relative error." if blank else ""
+    left = f" In {blank:,} of the prompts y was constant: no relative error." if blank else ""
+    count = len(result.cells)
+    chance = (1 - CONFIDENCE) / 2 * count
     return (
         f"Not settled: {_tables(len(result.tables))}, most of them small, are no sample of real "
-        "data, and their targets are our choice; intervals are over random prompts of one table, "
-        "which share rows, and are not corrected for how many there are; rows in order of time "
-        "(longley, macrodata, elnino) are drawn as if exchangeable, so that test rows lie between "
-        f"the prompt's; T was chosen among numbers √2 apart up to {config.loops[-1]:,}, with the "
-        f"step 1/λ_max only, and features were taken as they are.{left}"
+        "data, and the choice of targets is ours. Intervals are over random prompts of one table; "
+        f"of {count} equal medians about {chance:.0f} would look better by chance, as many worse. "
+        "Rows in order of time are drawn as if exchangeable. T was chosen among numbers √2 apart "
+        f"up to {config.loops[-1]:,}, with the step 1/λ_max only.{left}"
     )
 
 
-def _verdict(cells: Sequence[Cell], learner: str, when: str) -> str:
-    if not cells:
-        return f"{when} nothing was measured"
-    count = counted(cells, learner)
-    return (
-        f"{when} the loops predict better in {count.better} of {count.all} tables × n, worse in "
-        f"{count.worse}, not settled in {count.open}"
-    )
-
-
-def _most(cells: Sequence[Cell], which: int, *, better: bool) -> str:
-    """Name the three cells where the loops are the most below, or above, another learner."""
-
-    def edge(cell: Cell) -> float:
-        return float(cell.ratio.high[which] if better else -cell.ratio.low[which])
-
-    settled = [cell for cell in cells if (edge(cell) < 1 if better else edge(cell) < -1)]
-    if not settled:
-        return "none for certain"
-    named = [
-        f"{cell.table} (n = {cell.n}: {text(cell.ratio.at(which))})"
-        for cell in sorted(settled, key=edge)[:3]
-    ]
-    return ", ".join(named)
+def _named(cell: Cell, which: int) -> str:
+    """Write a ratio of test errors with its interval, and where it was measured."""
+    value, low, high = (number(float(part)) for part in cell.ratio.at(which))
+    return f"{value} ({low} to {high}; {cell.table}, n = {cell.n})"
 
 
 def _ends(found: _Pairs, of: Callable[[Cell], Interval]) -> str:
     """Write the least and the largest median of the tables, with their intervals."""
-    ordered = sorted(found, key=lambda pair: float(of(pair[1]).value))
-    low, high = ordered[0], ordered[-1]
+    low, high = _extremes(found, of)
     if len(found) == 1:
-        return text(of(low[1]))
-    return f"{text(of(low[1]))} ({low[0].name}) to {text(of(high[1]))} ({high[0].name})"
+        return _estimate(of(low[1]))
+    return f"{_estimate(of(low[1]))} ({low[0].name}) to {_estimate(of(high[1]))} ({high[0].name})"
+
+
+def _span(found: _Pairs, of: Callable[[Cell], Interval]) -> str:
+    """Write the least and the largest median of the tables, or the only one with its interval."""
+    low, high = _extremes(found, of)
+    if len(found) == 1:
+        return _estimate(of(low[1]))
+    return f"{number(float(of(low[1]).value))} to {number(float(of(high[1]).value))}"
+
+
+def _estimate(interval: Interval) -> str:
+    """Write an estimate with its interval, alone where that has no width."""
+    return text(interval) if interval.low < interval.high else number(float(interval.value))
+
+
+def _extremes(
+    found: _Pairs, of: Callable[[Cell], Interval]
+) -> tuple[tuple[Whole, Cell], tuple[Whole, Cell]]:
+    ordered = sorted(found, key=lambda pair: float(of(pair[1]).value))
+    return ordered[0], ordered[-1]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Write up to three names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _tables(count: int) -> str:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import loopcore
 from loopcore import baselines, theory
 from loopcore.studies.real.config import Config
+from loopcore.studies.real.prompts import Prompts, centre_and_scale, draw_rows, standardised
 from loopcore.tables import Table
 
 Array = npt.NDArray[np.float64]
@@ -31,21 +32,8 @@ NEIGHBOURS = (1, 2, 3, 5, 8, 12, 20, 30)
 
 ROUNDING = 1e-11
 """By how much a relative error may be above the bound: rounding leaves some 1e-13."""
-CHUNK = 50
+CHUNK = 40
 """Prompts measured at a time."""
-
-
-class Prompts(NamedTuple):
-    """B prompts, each standardised by its own rows, and their test rows."""
-
-    X: Array
-    """(B, n, d), each column of mean 0 and variance 1, or 0 where it is constant in the prompt."""
-    y: Array
-    """(B, n), likewise."""
-    queries: Array
-    """(B, m, d): the test rows, shifted and scaled as the prompt's."""
-    targets: Array
-    """(B, m), likewise."""
 
 
 class Part(NamedTuple):
@@ -105,18 +93,14 @@ def measure_chunk(table: Table, n: int, chunk: int, config: Config) -> Part:
     prompts = standardised(
         table.X[rows[:, :n]], table.y[rows[:, :n]], table.X[rows[:, n:]], table.y[rows[:, n:]]
     )
+    at = config.loops
+    v = np.asarray(loopcore.trajectory(prompts.X, prompts.y, 1.0, at[-1], at=at))  # (B, K, d)
     return Part(
         constant=np.sum((prompts.X == 0).all(axis=1), axis=-1),
         shuffled_kappa=_shuffled_kappa(table.X, n, B, rng),
-        **_convergence(prompts, config),
-        **_prediction(prompts, max(config.slow_prompts - first, 0), config),
+        **_convergence(prompts, v, config),
+        **_prediction(prompts, v, max(config.slow_prompts - first, 0), config),
     )
-
-
-def draw_rows(N: int, n: int, B: int, most: int, rng: np.random.Generator) -> Indices:
-    """Draw n rows for each of B prompts, and at most `most` test rows of the others, (B, n + m)."""
-    m = min(N - n, most)
-    return np.array([rng.choice(N, n + m, replace=False) for _ in range(B)], np.int64)
 
 
 def _shuffled_kappa(table: Array, n: int, B: int, rng: np.random.Generator) -> Array:
@@ -129,48 +113,8 @@ def _shuffled_kappa(table: Array, n: int, B: int, rng: np.random.Generator) -> A
     return np.asarray(loopcore.spectrum(alone.X).kappa)
 
 
-def standardised(X: Array, y: Array, queries: Array, targets: Array) -> Prompts:
-    """Shift and scale examples and queries by mean and standard deviation of the examples.
-
-    Columns, and targets, that are constant among the examples become 0: queries too.
-
-    Parameters
-    ----------
-    X : ndarray, shape (B, n, d)
-    y : ndarray, shape (B, n)
-    queries : ndarray, shape (B, m, d)
-    targets : ndarray, shape (B, m)
-        Only shifted where y is constant.
-    """
-    X_centre, X_scale = _centre_and_scale(X)
-    y_centre, y_scale = _centre_and_scale(y[..., None])
-    X_gain = np.divide(1, X_scale, out=np.zeros(X_scale.shape), where=X_scale > 0)
-    y_gain = np.divide(1, y_scale, out=np.zeros(y_scale.shape), where=y_scale > 0)
-    y_unit = np.where(y_scale > 0, y_gain, 1)
-    return Prompts(
-        _recentred((X - X_centre) * X_gain),
-        _recentred((y[..., None] - y_centre) * y_gain)[..., 0],
-        (queries - X_centre) * X_gain,
-        ((targets[..., None] - y_centre) * y_unit)[..., 0],
-    )
-
-
-def _centre_and_scale(columns: Array) -> tuple[Array, Array]:
-    """Return mean and standard deviation over the rows, (B, 1, d): 0 where all are equal."""
-    centre = columns.mean(axis=1, keepdims=True)
-    scale = columns.std(axis=1, keepdims=True)
-    varies = np.ptp(columns, axis=1, keepdims=True) > 0
-    return centre, np.where(varies, scale, 0)
-
-
-def _recentred(columns: Array) -> Array:
-    """Take away what rounding left of a mean far from 0: it would count as a direction."""
-    centred: Array = columns - columns.mean(axis=1, keepdims=True)
-    return centred
-
-
-def _convergence(prompts: Prompts, config: Config) -> dict[str, Array]:
-    """Return what `Part` says of convergence, for α = 1."""
+def _convergence(prompts: Prompts, v: Array, config: Config) -> dict[str, Array]:
+    """Return what `Part` says of convergence, for α = 1 and v(T), (B, K, d)."""
     X, y, *_ = prompts
     at = np.array(config.loops)
     spectrum = loopcore.spectrum(X)
@@ -197,7 +141,7 @@ def _convergence(prompts: Prompts, config: Config) -> dict[str, Array]:
         "slowest": np.divide(least, norm2, out=np.full(len(lam), np.nan), where=learnable),
         "error": np.asarray(error),
         "exact": np.asarray(exact),
-        "raw": np.asarray(loopcore.errors(X, y, 1.0, int(at[-1]), theta=theta, at=at)),
+        "raw": np.abs(np.matmul(v, theta[..., None])[..., 0] - 1),
         "needed": needed,
     }
 
@@ -240,7 +184,7 @@ def bound_loops(kappa: Array, tolerance: float) -> Array:
     return np.ceil(2 * kappa * math.log(1 / tolerance))
 
 
-def _prediction(prompts: Prompts, slow: int, config: Config) -> dict[str, Array]:
+def _prediction(prompts: Prompts, v: Array, slow: int, config: Config) -> dict[str, Array]:
     """Return what `Part` says of test errors; the slow learners are tuned for the first `slow`."""
     X, y, queries, targets = prompts
     unit = np.var(targets, axis=-1)  # (B,)
@@ -252,8 +196,6 @@ def _prediction(prompts: Prompts, slow: int, config: Config) -> dict[str, Array]
         blank = np.full(squares.shape, np.nan)
         return np.asarray(np.divide(squares, unit[axes], out=blank, where=unit[axes] > 0))
 
-    at = np.array(config.loops)
-    v = np.asarray(loopcore.trajectory(X, y, 1.0, int(at[-1]), at=at))  # (B, K, d)
     by_loops = risk(v @ queries.swapaxes(-1, -2))
     loops, penalty = choose(prompts, config)
     n = X.shape[1]
@@ -271,7 +213,7 @@ def _prediction(prompts: Prompts, slow: int, config: Config) -> dict[str, Array]
     }
     return {
         "risk": by_loops,
-        "chosen": at[loops].astype(np.float64),
+        "chosen": np.array(config.loops, np.float64)[loops],
         "learners": np.stack([learners[name] for name in LEARNERS], axis=-1),
     }
 
@@ -317,6 +259,6 @@ def _fold(prompts: Prompts, held: Indices) -> tuple[Prompts, Array]:
     """
     X, y = prompts.X, prompts.y
     rest = np.delete(np.arange(X.shape[1]), held)
-    _, scale = _centre_and_scale(y[:, rest, None])
+    _, scale = centre_and_scale(y[:, rest, None])
     fold = standardised(X[:, rest], y[:, rest], X[:, held], y[:, held])
     return fold, np.where(scale > 0, scale, 1)[..., 0]

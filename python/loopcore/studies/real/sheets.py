@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcore.studies.intervals import Interval, number, text
+from loopcore.studies.intervals import Interval, number
 from loopcore.studies.real.cells import Cell, Whole
 from loopcore.studies.real.measure import LEARNERS, TOLERANCES
 from loopcore.studies.real.pooled import nearest, typical
@@ -23,7 +23,7 @@ def sheets(result: Result) -> tuple[Sheet, ...]:
     return (
         _tables(result.tables),
         _convergence(found),
-        _prediction(found),
+        _prediction(found, result.loops[-1]),
         _against_n(result),
     )
 
@@ -34,7 +34,7 @@ def _tables(tables: tuple[Whole, ...]) -> Sheet:
         ("table", "target", "N", "d", "κ", "R²"),
         tuple(
             (
-                table.name[:20],
+                table.name,
                 table.target[:22],
                 f"{table.n:,}",
                 f"{table.d}",
@@ -70,16 +70,17 @@ def _convergence(found: list[tuple[Whole, Cell]]) -> Sheet:
     )
 
 
-def _prediction(found: list[tuple[Whole, Cell]]) -> Sheet:
+def _prediction(found: list[tuple[Whole, Cell]], most: int) -> Sheet:
     which = [i for i, name in enumerate(LEARNERS) if name not in {"best T", "mean"}]
     return Sheet(
-        "Test error over the variance of y, n nearest to 4 d: medians over prompts",
+        "Test error over the variance of y, n nearest to 4 d: medians over prompts;\n"
+        "T by cross-validation, * the most that was allowed",
         ("table", "n", "T", "loops", "l. sq.", "ridge", "near.", "loops / l. sq."),
         tuple(
             (
                 table.name[:14],
                 f"{cell.n}",
-                number(float(cell.chosen.value)),
+                number(float(cell.chosen.value)) + ("*" if cell.chosen.value >= most else ""),
                 *(f"{cell.learners.value[i]:.3f}" for i in which),
                 _ratio(cell.ratio.at(LEARNERS.index("least squares"))),
             )
@@ -89,7 +90,8 @@ def _prediction(found: list[tuple[Whole, Cell]]) -> Sheet:
 
 
 def _ratio(interval: Interval) -> str:
-    return text(interval, 2) if np.isfinite(interval.value) else "–"
+    value, low, high = (float(part) for part in interval)
+    return f"{value:.2f} ({low:.2f} to {high:.2f})" if np.isfinite(value) else "–"
 
 
 def _against_n(result: Result) -> Sheet:

@@ -5,6 +5,10 @@ package names, where it is a number; else the first measured column, of digits t
 middle, of months and years the last one, of modechoice the cost. Classes and numbers of rows are
 left out.
 
+Of statsmodels' tables those with fewer than three features are left out (cancer, china_smoking,
+co2, engel, heart, interest_inflation, nile, strikes, sunspots), and small ones (committee, copper,
+cpunish, danish_data, spector, stackloss) but for longley, the textbooks' example of a large κ.
+
 Every table becomes numbers in the same way. Columns without any value are left out, then rows that
 miss one. A column of categories becomes an indicator for each category but the first. Columns that
 are constant, or equal to an earlier one, are left out; the notes say what was done.
@@ -13,6 +17,7 @@ are constant, or equal to an earlier one, are left out; the notes say what was d
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,7 +106,7 @@ def shipped(name: str) -> Table:
     raise ValueError(f"tables: expected some of {', '.join(NAMES)}, got {name!r}")
 
 
-def from_file(path: str, target: str, drop: tuple[str, ...] = ()) -> Table:
+def from_file(path: Path, target: str, drop: tuple[str, ...] = ()) -> Table:
     """Return a table of the user's, as numbers.
 
     Raises
