@@ -311,6 +311,21 @@ def test_tuned_ridge_at_low_rank_leaves_each_example_out(rng):
     assert baselines.ridge_penalty(X, y, penalty=PENALTIES) == PENALTIES[errors.argmin()]
 
 
+def test_ridge_is_not_to_be_tuned_around_the_mean_of_few_examples(rng):
+    # A row is minus the sum of the others, and so is its target: the others tell it.
+    X, y = rng.normal(size=(50, 6, 8)), rng.normal(size=(50, 6))
+    around_mean = X - X.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    penalties = np.geomspace(1e-6, 1e2, 9)
+    assert (baselines.ridge_penalty(*around_mean, penalty=penalties) == penalties[0]).all()
+    assert np.median(baselines.ridge_penalty(X, y, penalty=penalties)) > 1  # y is noise
+    queries = rng.normal(size=(50, M, 8))
+    moved = baselines.nearest_neighbors(
+        around_mean[0], around_mean[1], queries - X.mean(axis=1, keepdims=True), neighbors=[1, 2, 4]
+    )
+    still = baselines.nearest_neighbors(X, y, queries, neighbors=[1, 2, 4])
+    close(moved + y.mean(axis=1, keepdims=True), still, 1e-12)
+
+
 def test_a_penalty_for_each_task(tasks):
     X, y, queries = tasks
     own = np.geomspace(0.1, 10, B)[:, None]

@@ -20,6 +20,12 @@ example in turn, in closed form; the others leave out ``folds`` parts of the exa
 cost ``folds`` times more: part k has the examples k, k + folds, k + 2 folds, …. One candidate is
 taken as it is.
 
+Centring X and y by the means of all n examples tells of those that are left out: each is minus the
+sum of the others. Where n ≤ d + 1, ridge (and kernel ridge that is "linear") then predicts any one
+from the others without error as the penalty falls, so that the smallest candidate is taken,
+whatever the noise. Neighbours do not change. Choose on parts that are centred by the rest alone
+there, as `loopcore.studies.real` does.
+
 Errors are those of the rest of loopcore. TypeError: anything but real numbers of at most 64 bits.
 ValueError: shapes that do not fit, candidates out of range; the message names the argument, what
 was expected and what came. ModuleNotFoundError: `lasso` needs scikit-learn, `nearest_neighbors`
