@@ -8,6 +8,7 @@ import pytest
 
 import loopcore
 from loopcore import baselines, tasks, theory
+from loopcore.studies.intervals import Interval
 from loopcore.studies.noise import STUDY, Config, compute, plot
 from loopcore.studies.noise.measure import _cross_validated, _draw, _penalties, keys, measure_part
 from loopcore.studies.noise.summary import (
@@ -172,6 +173,15 @@ def test_best_loops_grow_with_the_ratio(result):
     assert square.exponents.value[0] == pytest.approx(1, abs=0.2)
 
 
+def test_without_noise_flow_and_loops_end_at_least_squares():
+    config = Config(((5, 4),), (10.0, 1e6, 1e12), loops=5, tasks=4)
+    (cell,) = compute(config).cells
+    assert (cell.flow[-1] < 1 + 1e-6).all()
+    assert (cell.least[-1] < 1 + 1e-6).all()
+    said = STUDY.findings(dataclasses.replace(compute(config), cells=(cell,)))
+    assert "infinitely many times that at 1e12" in said[4]
+
+
 def test_middle_lies_between_the_ends():
     assert ends(SMALL) == (1, 2, 3)
     assert ends(TINY) == (0, 1, 2)
@@ -241,22 +251,37 @@ def changed(result, **fields):
     return dataclasses.replace(result, cells=cells)
 
 
+def are_short(found):
+    assert found[0].startswith("Open question 4: ")
+    assert len(found[0]) <= 350
+    assert max(map(len, found)) <= 600
+    assert len(found) <= 9
+
+
 def test_findings_are_made_from_the_numbers(result):
     found = STUDY.findings(result)
-    assert len(found) == 8
-    assert found[0].startswith("Open question 4, median excess risk")
-    value = result.cells[1].medians.value[1, ORACLE]
-    assert f"the oracle T = {result.cells[1].oracle[1]:.0f} {value:.3g} (" in found[0]
+    are_short(found)
+    assert len(found) == 9
+    square = result.cells[1]
+    value = square.medians.value[1, ORACLE]
+    assert f"the best T grows from {square.oracle[1]:.0f} at SNR 1 to " in found[0]
+    assert f"excess risk with it from {value:.3g} (" in found[0]
     high = max(np.nanmax(cell.over_ridge.value[:4, ORACLE]) for cell in result.cells)
-    assert f"has at most {high:.2f} (" in found[1]
+    assert f"has at most {high:.2f} (" in found[0]
+    assert "its mean does not exist" in found[1]
     assert "within the 1.22" in found[2]
     assert "smaller at high SNR for" in found[3]
+    most = max(np.nanmax(cell.calibrated[:, -1]) for cell in result.cells)
+    assert f"up to {most:.4g} times the risk of the best ridge" in found[4]
     assert "d above 8" in found[-1]
+    assert len(STUDY.question) <= 300
+    assert len(STUDY.caption) <= 700
 
 
 def test_findings_say_what_other_numbers_show(result):
     flow = np.full((5, 3), 1.3)
     found = STUDY.findings(changed(result, flow=flow, least=flow, calibrated=flow))
+    are_short(found)
     assert "1.3 times the risk of the best ridge on any X drawn, above the 1.22" in found[2]
     low = np.full((5, 3), 1.1)
     assert "below 1.22 too" in STUDY.findings(changed(result, least=low))[2]
@@ -264,14 +289,22 @@ def test_findings_say_what_other_numbers_show(result):
     same = cell.exponents._replace(high=np.array([1.0, 9.0]))
     assert "for 0 of 3 shapes" in STUDY.findings(changed(result, exponents=same))[3]
     no_gain = cell.gain._replace(high=np.zeros(5))
-    assert "from SNR 0.1 on at n = 24, d = 8" in STUDY.findings(changed(result, gain=no_gain))[4]
+    assert "from SNR 0.1 on at n = 24, d = 8" in STUDY.findings(changed(result, gain=no_gain))[5]
     loops = cell.better._replace(low=np.full(5, 0.6), high=np.full(5, 0.7))
     assert (
         "most tasks in 0, tuned loops in 12; 0 are"
-        in STUDY.findings(changed(result, better=loops))[5]
+        in STUDY.findings(changed(result, better=loops))[6]
+    )
+    limit = np.arange(7) == LIMIT
+    exact = Interval(*(np.where(limit, 1e-29, np.full((5, 7), x)) for x in (0.5, 0.4, 0.6)))
+    assert (
+        "without noise at n = 4, d = 8 medians are 0.5 (0.4 to 0.6) and rounding alone"
+        in STUDY.findings(changed(result, medians=exact))[7]
     )
     equal = cell.medians._replace(low=cell.medians.low * 0)
-    assert "nowhere worse than T → ∞" in STUDY.findings(changed(result, medians=equal))[6]
+    assert "nowhere worse than T → ∞" in STUDY.findings(changed(result, medians=equal))[7]
+    falling = STUDY.findings(changed(result, oracle=cell.oracle[::-1]))[0]
+    assert "the best T goes from" in falling
 
 
 @pytest.mark.parametrize("which", ["result", "tiny"])
@@ -284,6 +317,7 @@ def test_sheets_fit_a_terminal(which, request):
         assert {len(line) for line in lines} == {len(sheet.columns)}
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         assert sum(widths) + 2 * (len(widths) - 1) <= 80
+        assert len(sheet.title) <= 80
     assert "nan" not in str(sheets)
 
 
@@ -303,6 +337,6 @@ def test_figure_shows_the_numbers(result):
 def test_figure_of_little_draws(tiny):
     pytest.importorskip("matplotlib")
     plot(tiny).canvas.draw()
-    assert STUDY.findings(tiny)
+    are_short(STUDY.findings(tiny))
     nothing = changed(tiny, expected=np.zeros((3, 6)))
     plot(nothing).canvas.draw()

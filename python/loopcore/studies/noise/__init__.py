@@ -39,9 +39,10 @@ from __future__ import annotations
 from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.noise.config import QUICK, Config
 from loopcore.studies.noise.figure import plot
-from loopcore.studies.noise.findings import findings, sheets
+from loopcore.studies.noise.findings import findings
 from loopcore.studies.noise.measure import Part, keys, measure_part
 from loopcore.studies.noise.result import Result
+from loopcore.studies.noise.sheets import sheets
 from loopcore.studies.noise.summary import Cell, summed_up
 from loopcore.studies.parts import SILENT, Parts
 from loopcore.studies.study import Study

@@ -1,9 +1,8 @@
-"""What the noise study found, in sentences and tables made from its numbers."""
+"""What the noise study found, in sentences made from its numbers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,19 +11,11 @@ from loopcore.studies.intervals import Interval, number, text
 from loopcore.studies.noise.config import Array
 from loopcore.studies.noise.figure import FLOW_BOUND, finite
 from loopcore.studies.noise.result import Result
-from loopcore.studies.noise.summary import (
-    LIMIT,
-    ORACLE,
-    RIDGE,
-    RIDGE_TUNED,
-    TUNED,
-    Cell,
-    ends,
-)
-from loopcore.studies.study import Sheet
+from loopcore.studies.noise.sheets import infinite
+from loopcore.studies.noise.summary import LIMIT, ORACLE, TUNED, Cell, ends
 
 _SMALL_GAIN = 0.01
-_ROWS = 15
+_EXACT = 1e-20  # of Var(xθ*): rounding
 
 
 def findings(result: Result) -> tuple[str, ...]:
@@ -38,13 +29,14 @@ def findings(result: Result) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        The first ones answer the question, the last one says what is left open.
+        The first one answers the question, the last one says what is left open.
     """
     return (
-        _about_error(result),
-        _about_oracle(result),
+        _answer(result),
+        _about_stopping(result),
         _about_flow(result),
-        _about_best(result),
+        _about_growth(result),
+        _about_rule(result),
         _about_limit(result),
         _about_tuning(result),
         _about_folds(result),
@@ -52,54 +44,52 @@ def findings(result: Result) -> tuple[str, ...]:
     )
 
 
-def _about_error(result: Result) -> str:
+def _answer(result: Result) -> str:
     ratios, (first, _, last) = finite(result), ends(result.config)
-    widest = max(result.cells, key=lambda cell: cell.n / cell.d)
-    cells = [result.square] if widest is result.square else [result.square, widest]
-    said = [
-        f"at {_shape(cell)} and SNR {number(ratios[s])} T → ∞ has {text(cell.medians.at(s, LIMIT))}"
-        f", the oracle T = {number(cell.oracle[s])} {text(cell.medians.at(s, ORACLE))}, ridge with "
-        f"Bayes' penalty {text(cell.medians.at(s, RIDGE))}"
-        for cell in cells
-        for s in (first, last)
-    ]
+    cell = result.square
+    grown = "grows" if cell.oracle[last] > cell.oracle[first] else "goes"
+    over = np.stack([one.over_ridge.value[: len(ratios), ORACLE] for one in result.cells])
+    c, s = np.unravel_index(np.nanargmax(over), over.shape)
+    most = result.cells[c].over_ridge.at(int(s), ORACLE)
     return (
-        "Open question 4, median excess risk in units of Var(xθ*), where no loop at all has 1: "
-        f"{'; '.join(said)}."
+        f"Open question 4: at {_shape(cell)} the best T {grown} from "
+        f"{infinite(cell.oracle[first])} at SNR {number(ratios[first])} to "
+        f"{infinite(cell.oracle[last])} at {number(ratios[last])}, and the median excess risk with "
+        f"it from {text(cell.medians.at(first, ORACLE))} to {text(cell.medians.at(last, ORACLE))} "
+        f"of Var(xθ*). Over all shapes and SNR one T for all tasks has at most {_fixed(most)} "
+        "times the mean risk of the best ridge."
     )
 
 
-def _about_oracle(result: Result) -> str:
+def _about_stopping(result: Result) -> str:
     ratios, (first, _, _) = finite(result), ends(result.config)
-    over = [cell.over_ridge.at(slice(0, len(ratios)), ORACLE) for cell in result.cells]
-    values = np.stack([one.value for one in over])  # (shapes, S')
-    c, s = np.unravel_index(np.nanargmax(values), values.shape)
-    later_c, later_s = np.unravel_index(np.nanargmax(values[:, first:]), values[:, first:].shape)
-    later = over[later_c].at(first + int(later_s))
+    later = np.stack([c.over_ridge.value[first : len(ratios), ORACLE] for c in result.cells])
+    c, s = np.unravel_index(np.nanargmax(later), later.shape)
+    most = result.cells[c].over_ridge.at(first + int(s), ORACLE)
     said = [
         f"{_fixed(cell.over_ridge.at(first, LIMIT))} at {_shape(cell)}"
         for cell in _named(result)
         if np.isfinite(cell.over_ridge.value[first, LIMIT])
     ]
     beside = f"; T → ∞ has, at SNR {number(ratios[first])}, {', '.join(said)}" if said else ""
+    square = result.square
+    mean = "; its mean does not exist" if abs(square.n - square.d) < 2 else ""
     return (
-        "How much early stopping recovers: one T for all tasks, known from n, d and SNR alone, has "
-        f"at most {_fixed(over[c].at(int(s)))} times the mean risk of ridge with Bayes' penalty, "
-        f"at {_shape(result.cells[c])} and SNR {number(ratios[s])}, and from SNR "
-        f"{number(ratios[first])} on at most {_fixed(later)} times{beside}. At n = d the mean risk "
-        "of T → ∞ does not exist."
+        "How much stopping recovers: from SNR "
+        f"{number(ratios[first])} on the best T has at most {_fixed(most)} times the mean risk of "
+        f"ridge with Bayes' penalty{beside}. At {_shape(square)} the median of T → ∞ is "
+        f"{text(square.medians.at(first, LIMIT))}{mean}."
     )
 
 
 def _about_flow(result: Result) -> str:
-    flow, least, calibrated = (
+    flow, least = (
         np.stack([getattr(cell, name)[..., -1] for cell in result.cells])
-        for name in ("flow", "least", "calibrated")
+        for name in ("flow", "least")
     )  # (shapes, S)
     most = float(np.nanmax(flow))
     kept = f"within the {FLOW_BOUND}" if most <= FLOW_BOUND else f"above the {FLOW_BOUND}"
     whole, where = _largest(result, least)
-    rule, where_rule = _largest(result, calibrated)
     covered = (
         f"above {FLOW_BOUND}, which is not proved for such long steps: between no loop and one "
         "there is nothing"
@@ -110,35 +100,39 @@ def _about_flow(result: Result) -> str:
         "By closed form, given X, gradient flow stopped at the best time has at most "
         f"{number(most, 4)} times the risk of the best ridge on any X drawn, {kept} that Ali, "
         "Kolter and Tibshirani (2019) prove. Whole loops of η = 1/λ_max at their best T have up to "
-        f"{number(whole, 4)} times ({where}), {covered}. T = SNR λ_max/d, which needs no tuning, "
-        f"has up to {number(rule, 4)} times ({where_rule})."
+        f"{number(whole, 4)} times ({where}), {covered}."
     )
 
 
-def _about_best(result: Result) -> str:
+def _about_growth(result: Result) -> str:
     ratios, (first, middle, last) = finite(result), ends(result.config)
     low, mid, high = (number(ratios[s]) for s in (first, middle, last))
+    widest = max(result.cells, key=lambda cell: cell.n / cell.d)
+    shown = [result.square] if widest is result.square else [result.square, widest]
     each = [
         f"{_fixed(cell.exponents.at(0))} and {_fixed(cell.exponents.at(1))} at {_shape(cell)}"
-        for cell in _named(result)
+        for cell in shown
     ]
     slower = sum(bool(cell.exponents.high[1] < cell.exponents.low[0]) for cell in result.cells)
     count = "all" if slower == len(result.cells) else f"{slower} of {len(result.cells)}"
-    square = result.square.calibration
-    twins = [
-        f"; at {_shape(b)} it is {number(b.best.value[middle])} at SNR {mid}, at {_shape(a)} "
-        f"{number(a.best.value[middle])}"
-        for a in result.cells
-        for b in result.cells
-        if a.n * b.d == b.n * a.d and a.d < b.d
-    ]
     return (
-        f"The best T grows like SNR^p with p, from SNR {low} to {mid} and from there to {high}, "
-        f"{'; '.join(each)}; it is smaller at high SNR for {count} shapes. Where SNR λ_min/d is "
-        "above 1, what is left of θ* falls exponentially in T, so that T need only grow like log "
-        f"SNR, while ridge's best penalty falls like 1/SNR. At {_shape(result.square)} the best T "
-        f"is {text(square.at(first))} times SNR λ_max/d at SNR {low}, and {text(square.at(last))} "
-        f"times at {high}{''.join(twins)}."
+        f"The best T given X goes like SNR^p with p, from SNR {low} to {mid} and from there to "
+        f"{high}, {', '.join(each)}; p is smaller at high SNR for {count} shapes. Where "
+        "SNR λ_min/d is above 1, what is left of θ* falls exponentially in T, and T need only grow "
+        "like log SNR."
+    )
+
+
+def _about_rule(result: Result) -> str:
+    ratios, (first, _, last) = finite(result), ends(result.config)
+    rule = np.stack([cell.calibrated[:, -1] for cell in result.cells])
+    most, where = _largest(result, rule)
+    square = result.square.calibration
+    return (
+        "T = SNR λ_max/d, which asks for the SNR but for no tuning, has by closed form up to "
+        f"{number(most, 4)} times the risk of the best ridge ({where}). At {_shape(result.square)} "
+        f"the best T is {_times(square.at(first))} that at SNR {number(ratios[first])}, and "
+        f"{_times(square.at(last))} that at {number(ratios[last])}."
     )
 
 
@@ -157,57 +151,55 @@ def _about_limit(result: Result) -> str:
             )
     return (
         f"T → ∞ costs less than {100 * _SMALL_GAIN:.0f} % beside the best T, in the median over X, "
-        f"{'; '.join(said)}. It is best without noise alone: with any, by closed form, the "
-        "variance that stopping saves is linear in the small (1 − ηλ)^T, and the bias it adds "
-        "quadratic."
+        f"{'; '.join(said)}. It is best without noise alone: with any, the variance that stopping "
+        "saves is linear in the small (1 − ηλ)^T, and the bias it adds quadratic."
     )
 
 
 def _about_tuning(result: Result) -> str:
     _, middle, _ = ends(result.config)
-    each = [
-        f"{_fixed(cell.cost.at(middle))} and {_fixed(cell.upper_cost.at(middle))} at {_shape(cell)}"
-        for cell in _named(result)
-    ]
+    worst = max(result.cells, key=lambda cell: float(cell.upper_cost.value[middle]))
     shares = [cell.better.at(s) for cell in result.cells for s in range(len(finite(result)))]
     loops = sum(bool(share.low > 0.5) for share in shares)
     ridge = sum(bool(share.high < 0.5) for share in shares)
-    against = [f"{_fixed(c.against_ridge.at(middle))} at {_shape(c)}" for c in _named(result)]
     return (
-        f"What cross-validation costs at SNR {number(result.config.ratios[middle])}, its error "
-        f"over that with the oracle T, median and 95 % quantile over tasks: {'; '.join(each)}. "
-        "Over the error of ridge tuned on the same folds among as many candidates it is, in the "
-        f"median, {'; '.join(against)}. Of the {len(shares)} pairs of shape and SNR, tuned ridge "
-        f"is better on most tasks in {ridge}, tuned loops in {loops}; "
+        f"Cross-validating T costs most at {_shape(worst)}: at SNR "
+        f"{number(result.config.ratios[middle])} its error is {_fixed(worst.cost.at(middle))} "
+        f"times that with the oracle T in the median, and {_fixed(worst.upper_cost.at(middle))} "
+        f"times in the 95 % quantile over tasks. Of {len(shares)} pairs of shape and SNR, ridge "
+        f"tuned on the same folds is better on most tasks in {ridge}, tuned loops in {loops}; "
         f"{len(shares) - ridge - loops} are not settled."
     )
 
 
 def _about_folds(result: Result) -> str:
-    ratios, said, short = result.config.ratios, [], []
-    for cell in result.cells:
-        worse = np.flatnonzero(_worse(cell))
-        if len(worse):
-            first, last = ratios[worse[0]], ratios[worse[-1]]
-            since = f"from SNR {number(first)} on" if math.isfinite(first) else "without noise"
-            at = f"at SNR {number(last)}, " if math.isfinite(last) else "without noise, "
-            at = at if len(worse) > 1 else ""
-            pair = cell.medians.at(int(worse[-1]))
-            said.append(
-                f"{since} at {_shape(cell)} ({at}medians {text(pair.at(TUNED))} beside "
-                f"{text(pair.at(LIMIT))})"
-            )
-            if cell.n >= cell.d > cell.n - cell.n / result.config.folds:
-                short.append(_shape(cell))
-    if not said:
+    ratios = result.config.ratios
+    worse = [(cell, np.flatnonzero(_worse(cell))) for cell in result.cells]
+    worse = [(cell, where) for cell, where in worse if len(where)]
+    if not worse:
         return "The cross-validated T is nowhere worse than T → ∞ in the median task."
+    said = [f"{_since(ratios[where[0]])} at {_shape(cell)}" for cell, where in worse]
+    cell, where = worse[0]
+    pair = cell.medians.at(int(where[-1]))
+    last = ratios[where[-1]]
+    at = "without noise" if math.isinf(last) else f"at SNR {number(last)}"
+    limit = "rounding alone" if pair.high[LIMIT] < _EXACT else text(pair.at(LIMIT))
+    folds = result.config.folds
+    short = [_shape(one) for one, _ in worse if one.n >= one.d > one.n - one.n / folds]
     why = (
         f" At {' and '.join(short)} its folds keep fewer examples than there are dimensions, where "
         "T → ∞ is another estimator."
         if short
         else ""
     )
-    return f"The cross-validated T is worse than T → ∞ {'; '.join(said)}.{why}"
+    return (
+        f"The cross-validated T is worse than T → ∞ {', '.join(said)}; {at} at {_shape(cell)} "
+        f"medians are {text(pair.at(TUNED))} and {limit}.{why}"
+    )
+
+
+def _since(ratio: float) -> str:
+    return "without noise" if math.isinf(ratio) else f"from SNR {number(ratio)} on"
 
 
 def _worse(cell: Cell) -> npt.NDArray[np.bool_]:
@@ -224,12 +216,11 @@ def _about_checks(result: Result) -> str:
         gaps.append(np.abs(value - cell.expected[kept]) / ((high - low) / 2))
     deviation = max(cell.deviation for cell in result.cells)
     return (
-        f"Loops and closed form agree to {number(deviation, 2)} in θ, and mean errors are at most "
-        f"{max(float(gap.max()) for gap in gaps):.2g} half widths of their intervals from the "
-        f"closed form, over all shapes, SNR and T ({sum(gap.size for gap in gaps):,}, those of one "
-        "shape on the same tasks). Not settled here: other spectra and priors of θ*, where both "
-        "the best ridge and the oracle T are others; other steps than 1/λ_max; other folds and "
-        f"rules of choice; d above {max(cell.d for cell in result.cells)}."
+        f"Loops and closed form agree to {number(deviation, 2)} in θ, and mean errors to "
+        f"{max(float(gap.max()) for gap in gaps):.2g} half widths of their intervals. Not settled: "
+        "other spectra and priors of θ*, where both the best ridge and the best T are others; "
+        "other steps than 1/λ_max; other folds and rules of choice; d above "
+        f"{max(cell.d for cell in result.cells)}."
     )
 
 
@@ -240,7 +231,7 @@ def _named(result: Result) -> tuple[Cell, ...]:
 
 def _largest(result: Result, values: Array) -> tuple[float, str]:
     c, s = np.unravel_index(np.nanargmax(values), values.shape)
-    where = f"{_shape(result.cells[c])}, SNR {_infinite(float(result.config.ratios[s]))}"
+    where = f"{_shape(result.cells[c])}, SNR {infinite(float(result.config.ratios[s]))}"
     return float(values[c, s]), where
 
 
@@ -250,72 +241,14 @@ def _shape(cell: Cell) -> str:
     return f"n = {cell.n}, d = {cell.d}"
 
 
+def _times(interval: Interval) -> str:
+    """Write a ratio, which may be infinite."""
+    if not np.isfinite(interval.value):
+        return "infinitely many times"
+    return f"{text(interval).replace('inf', '∞')} times"
+
+
 def _fixed(interval: Interval) -> str:
     """Write a ratio near one, or an exponent, with two decimals."""
     value, low, high = (f"{float(part):.2f}".replace("-", "−") for part in interval)
-    return f"{value} ({low} to {high})"
-
-
-# ---- tables -------------------------------------------------------------------------------------
-
-
-def sheets(result: Result) -> tuple[Sheet, ...]:
-    """Lay out risks, best T, the oracle beside ridge, and what cross-validation costs.
-
-    Parameters
-    ----------
-    result : Result
-        What `compute` gave.
-
-    Returns
-    -------
-    tuple of Sheet
-    """
-    return (
-        _risks(result),
-        _by_ratio(result, "Oracle T: one for all tasks", lambda cell, s: number(cell.oracle[s])),
-        _by_ratio(
-            result,
-            "Mean excess risk with the oracle T over ridge with Bayes' penalty",
-            lambda cell, s: number(cell.over_ridge.value[s, ORACLE], 4),
-        ),
-        _by_ratio(
-            result,
-            "Cross-validated T: 95 % quantile of its error over that with the oracle T",
-            lambda cell, s: number(cell.upper_cost.value[s]),
-        ),
-    )
-
-
-def _risks(result: Result) -> Sheet:
-    ratios = finite(result)
-    count = min(max(_ROWS // len(result.cells), 1), len(ratios))
-    first, _, last = ends(result.config)
-    shown = np.unique(np.linspace(last, first, count).round().astype(int))
-    methods = (LIMIT, ORACLE, TUNED, RIDGE, RIDGE_TUNED)
-    names = ("T → ∞", "oracle", "tuned T", "ridge", "tuned ridge")
-    rows = [
-        (
-            str(cell.n),
-            str(cell.d),
-            number(ratios[s]),
-            *(number(cell.medians.value[s, method]) for method in methods),
-        )
-        for cell in result.cells
-        for s in shown
-    ]
-    return Sheet("Median excess risk", ("n", "d", "SNR", *names), tuple(rows[:_ROWS]))
-
-
-def _by_ratio(result: Result, title: str, write: Callable[[Cell, int], str]) -> Sheet:
-    columns = ("SNR", *(f"{cell.n}×{cell.d}" for cell in result.cells))
-    rows = [
-        (_infinite(ratio), *(_infinite(write(cell, s)) for cell in result.cells))
-        for s, ratio in enumerate(result.config.ratios)
-    ]
-    return Sheet(f"{title}, by n×d", columns, tuple(rows[-_ROWS:]))
-
-
-def _infinite(value: float | str) -> str:
-    written = number(value) if isinstance(value, float) else value
-    return {"inf": "∞", "nan": "–"}.get(written, written)
+    return value if low == value == high else f"{value} ({low} to {high})"

@@ -154,6 +154,7 @@ def _expected(config: Config, basis: Eigenbasis, bayes_left: Array) -> dict[str,
     # t from 2⁻⁸/λ_max, where e^(−λt) has hardly begun to fall
     times = 2.0 ** np.arange(-8, np.log2(max(T[-1], 2)) + 1 / 8, 1 / 8) / top[:, None]
     times = np.append(np.zeros((len(top), 1)), times, axis=1)  # (B, F')
+    flown = np.append(np.exp(-lam * times[..., None]), _ridge(basis, np.zeros(1)), axis=1)
     finite = np.isfinite(ratios)
     loops = np.rint(np.where(finite, ratios, 0) * top[:, None] / d)  # (B, S)
     rule = theory.loop_shrinkage(loops, lam, 1 / top[:, None])
@@ -164,7 +165,7 @@ def _expected(config: Config, basis: Eigenbasis, bayes_left: Array) -> dict[str,
         "least": by_T.min(-1),
         "best": np.append(T, math.inf)[by_T.argmin(-1)],
         "limit": by_T[..., -1],
-        "flow": risks(np.exp(-lam * times[..., None])).min(-1),
+        "flow": risks(flown).min(-1),
         "calibrated": np.asarray(theory.excess_risk(rule, lam, 1 / d, sigma2).total),
         "bayes": np.asarray(bayes).T,
     }
