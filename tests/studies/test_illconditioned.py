@@ -12,14 +12,15 @@ import loopcore
 from loopcore import tasks, theory
 from loopcore.studies.illconditioned import QUICK, STUDY, Config, compute
 from loopcore.studies.illconditioned.config import DIRECTIONS, KINDS, TYPES
+from loopcore.studies.illconditioned.limits import expected_error, theory_rate
 from loopcore.studies.illconditioned.measure import (
     QUANTILES,
+    _clear,
     allowed,
     crossing,
     deviation,
     draw,
     exact_deviation,
-    expected_error,
     held,
     literal_loop,
     looped_keys,
@@ -28,7 +29,8 @@ from loopcore.studies.illconditioned.measure import (
     rates,
     times,
 )
-from loopcore.studies.illconditioned.words import findings, sheets, theory_rate
+from loopcore.studies.illconditioned.sheets import sheets
+from loopcore.studies.illconditioned.words import findings
 from loopcore.studies.intervals import Interval
 from loopcore.studies.parts import Parts
 
@@ -217,6 +219,8 @@ def test_floors_follow_their_laws(result):
     assert ((part > 0.6) & (part < 1.4)).all()
     assert not result.broken.any()
     assert not result.above.any()
+    assert (result.clear < result.checked).all()
+    assert (result.clear > 0.3 * result.checked).all()
     assert (result.lowest.value <= floor).all()
 
 
@@ -269,20 +273,46 @@ def _scaled(interval: Interval, factor: float) -> Interval:
 
 def test_findings_answer_the_question_and_react(result):
     said = findings(result)
-    assert said[0].startswith("Open question 5: exp(−T/2κ) holds for κ from 1 to 1e12")
-    assert "that is (1 − 1/κ)^T to within" in said[0]
-    assert "in float32 to within" in said[0]
-    assert "which the measured means follow" in said[2]
-    assert said[6].startswith("The promise 30 u S_T holds")
+    assert said[0].startswith("Open question 5: for κ from 1 to 1e12 no error is above exp(−T/2κ)")
+    assert "times as fast, like (1 − 1/κ)^T" in said[0]
+    assert "which is (1 − 1/κ)^T to within" in said[1]
+    assert "in float32 to within" in said[1]
+    assert "which the measured means follow" in said[3]
+    assert "It is that of the data" in said[6]
+    assert said[7].startswith("The promise 30 u S_T holds")
+    check_lengths(said)
 
-    above = dataclasses.replace(result, above=np.array([2, 0]))
-    assert "does not hold" in findings(above)[0]
-    slow = dataclasses.replace(result, rate=_scaled(result.rate, 0.6))
-    assert "that is not (1 − 1/κ)^T: 40 %" in findings(slow)[0]
+    above = findings(dataclasses.replace(result, above=np.array([2, 0])))
+    assert "there are errors above exp(−T/2κ)" in above[0]
+    assert "exp(−T/2κ) is below 2 in float64" in above[1]
+    slow = findings(dataclasses.replace(result, rate=_scaled(result.rate, 0.6)))
+    assert "but not like" in slow[0]
+    assert "which is not (1 − 1/κ)^T: 40 %" in slow[1]
     broken = dataclasses.replace(result, broken=np.array([5, 0]))
-    assert "is broken 5 in float64" in findings(broken)[6]
+    assert "is broken 5 in float64" in findings(broken)[7]
     other = dataclasses.replace(result, expected=np.maximum(2 * result.expected, 0.1))
-    assert "which they do not follow" in findings(other)[2]
+    assert "which they do not follow" in findings(other)[3]
+    exact = dataclasses.replace(result, data=_scaled(result.data, 0.1))
+    assert "not that of the data alone" in findings(exact)[6]
+    for one in (above, slow, findings(broken), findings(exact)):
+        check_lengths(one)
+
+
+def check_lengths(said):
+    assert len(said) <= 9
+    assert len(said[0]) <= 350
+    assert max(map(len, said)) <= 600
+
+
+def test_a_slower_fall_is_above_the_bound():
+    T = times(TINY, 100.0)
+    errors = np.stack([np.exp(-T / 100 * rate) + 1e-12 for rate in (1.0, 0.4)])
+    clear = _clear(errors)
+    assert clear[:, 0].all()
+    assert not clear[:, -1].any()
+    bound = theory.relative_error_bound(T, 100.0)
+    assert (clear & (errors > bound)).sum(axis=1)[0] == 0
+    assert (clear & (errors > bound)).sum(axis=1)[1] > 20
 
 
 @pytest.mark.parametrize(
@@ -297,7 +327,7 @@ def test_findings_compare_the_paths(result, path, factor, verdict):
     for part in floors:
         part[TINY.routes.index(("float64", path))] *= factor
     said = findings(dataclasses.replace(result, route_floor=floors))
-    assert verdict in said[4]
+    assert verdict in said[5]
 
 
 def test_sheets_are_narrow(result):
@@ -329,6 +359,7 @@ def test_the_figure_draws_and_words_come_out(config, result, tmp_path):
     STUDY.plot(one).savefig(tmp_path / "figure.png", dpi=40)
     write_json(tmp_path / "numbers.json", {"result": one})
     assert all(STUDY.findings(one))
+    check_lengths(STUDY.findings(one))
     assert STUDY.sheets(one)
 
 

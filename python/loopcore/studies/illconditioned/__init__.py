@@ -7,7 +7,7 @@ from 1 to 1e12, spectra that are log-uniform or have two points, θ* random or a
 1. How fast does the error fall in the end, in units of 1/κ? The theorem promises 1/2, the worst
    case is −κ ln(1 − 1/κ), 1 for large κ.
 2. And before? With a log-uniform spectrum and random θ*, eigenvalues die out one after the other,
-   and the mean error is known (`measure.expected_error`): it falls with log T, not exponentially.
+   and the mean error is known (`limits.expected_error`): it falls with log T, not exponentially.
 3. Where do rounding errors end the fall, in which type and on which path, and how does that floor
    grow with κ?
 4. How much of the floor is in the data (y = Xθ* as the type holds it), how much in the loops, and
@@ -37,6 +37,7 @@ import numpy as np
 from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.illconditioned.config import DIRECTIONS, KINDS, QUICK, TYPES, Config
 from loopcore.studies.illconditioned.figure import plot
+from loopcore.studies.illconditioned.limits import expected_error
 from loopcore.studies.illconditioned.measure import (
     QUANTILES,
     Curves,
@@ -45,14 +46,14 @@ from loopcore.studies.illconditioned.measure import (
     LoopedKey,
     crossing,
     curve_keys,
-    expected_error,
     looped_keys,
     measure_curves,
     measure_looped,
     times,
 )
 from loopcore.studies.illconditioned.result import Array, Result
-from loopcore.studies.illconditioned.words import findings, sheets
+from loopcore.studies.illconditioned.sheets import sheets
+from loopcore.studies.illconditioned.words import findings
 from loopcore.studies.intervals import Interval, quantile
 from loopcore.studies.parts import SILENT, Parts
 from loopcore.studies.slopes import median_slope, nothing, put, slope
@@ -119,11 +120,11 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
         ),
         **{name: _medians(curves, shape, name) for name in _SUMMED},
         loops_power=_loops_power(config, curves),
-        expected_power=_expected_power(config),
         route_floor=route_floor,
         power=power,
         checked=np.full(len(TYPES), len(keys) * config.tasks * T.shape[1]),
         broken=broken,
+        clear=np.stack([one.clear for one in curves.values()]).sum(axis=0),
         above=np.stack([one.above for one in curves.values()]).sum(axis=0),
     )
 
@@ -164,19 +165,6 @@ def _loops_power(config: Config, curves: dict[Key, Curves]) -> Interval:
         if all(np.isfinite(one).all() for one in samples):
             put(found, (a, b, level), median_slope(sizes, samples, rng))
     return found
-
-
-def _expected_power(config: Config) -> Array:
-    """Return the powers of κ of the loops that the mean by theory takes to each level, (L,)."""
-    sizes = [kappa for kappa in config.kappas if kappa >= config.powers_from]
-    if len(sizes) < 2:
-        return np.full(len(config.levels), np.nan)
-    loops = np.empty((len(config.levels), len(sizes)))
-    for c, kappa in enumerate(sizes):
-        T = times(config, kappa)
-        curve = expected_error(T, kappa, config.d)[None]
-        loops[:, c] = [crossing(T, curve, level)[0] for level in config.levels]
-    return np.asarray(slope(sizes, loops))
 
 
 def _routes(

@@ -8,7 +8,7 @@ import numpy as np
 
 from loopcore.studies import drawing
 from loopcore.studies.illconditioned.config import DIRECTIONS, KINDS
-from loopcore.studies.illconditioned.words import theory_rate
+from loopcore.studies.illconditioned.limits import theory_rate
 from loopcore.studies.intervals import Interval
 
 if TYPE_CHECKING:

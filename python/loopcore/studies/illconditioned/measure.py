@@ -20,7 +20,9 @@ LoopedKey = tuple[str, str, Key]  # type, path, and what X and θ* are
 QUANTILES = (0.05, 0.5, 0.95)
 WINDOW = (2.0, 8.0)  # T/κ, between which the rate is fitted
 
-_ABOVE_FLOOR = 10.0  # errors above this times the floor count for a rate
+CLEAR = 10.0
+"""Errors above this times the floor of their task are not rounding's."""
+
 _LITERAL_REACH = 24.0  # e^−24 is far below what float32 leaves
 _LOOPED_REACH = 48.0
 
@@ -51,8 +53,10 @@ class Curves(NamedTuple):
     """The promise for that, relative to ‖θ‖, T → ∞, (types, B)."""
     broken: npt.NDArray[np.int64]
     """How many errors are farther from those of exact arithmetic than promised, (types,)."""
+    clear: npt.NDArray[np.int64]
+    """How many errors are above `CLEAR` times their task's floor, (types,)."""
     above: npt.NDArray[np.int64]
-    """How many errors are above exp(−T/2κ) by more than the floors, (types,)."""
+    """How many of these are above exp(−T/2κ), (types,)."""
 
 
 class Floor(NamedTuple):
@@ -181,6 +185,7 @@ def measure_curves(config: Config, key: Key) -> Curves:
         arithmetic=both["arithmetic"],
         promise=both["promise"],
         broken=both["broken"].astype(np.int64),
+        clear=both["clear"].astype(np.int64),
         above=both["above"].astype(np.int64),
     )
 
@@ -195,16 +200,22 @@ def _measure_type(task: Task, T: npt.NDArray[np.int64], kappa: float) -> dict[st
     exact, room = exact_deviation(task, T), allowed(task, T)
     error = np.abs(measured)
     bound = theory.relative_error_bound(T, kappa)
-    data = np.abs(task.shift.sum(-1))
+    clear = _clear(error)
     return {
         "error": error,
         "rate": rates(T / kappa, error),
-        "data": data,
+        "data": np.abs(task.shift.sum(-1)),
         "arithmetic": np.abs(measured - exact)[:, -1],
         "promise": allowed(task, np.inf)[:, 0],
         "broken": np.sum(np.abs(measured - exact) > room),
-        "above": np.sum(error > bound * (1 + 1e-6) + room + data[:, None]),
+        "clear": np.sum(clear),
+        "above": np.sum(clear & (error > bound * (1 + 1e-6))),
     }
+
+
+def _clear(error: Array) -> npt.NDArray[np.bool_]:
+    """Tell which errors (B, K) are above `CLEAR` times the last one, and not rounding's."""
+    return np.asarray(error > CLEAR * np.maximum(error[:, -1:], np.finfo(np.float64).eps))
 
 
 def rates(x: Array, error: Array) -> Array:
@@ -215,10 +226,9 @@ def rates(x: Array, error: Array) -> Array:
     x : ndarray, shape (K,)
         T/κ.
     error : ndarray, shape (B, K)
-        Those above 10 times the last one count; fewer than three give NaN.
+        Those of `_clear` count; fewer than three give NaN.
     """
-    floor = _ABOVE_FLOOR * np.maximum(error[:, -1:], np.finfo(np.float64).eps)
-    used = (WINDOW[0] <= x) & (x <= WINDOW[1]) & (error > floor)  # (B, K)
+    used = (WINDOW[0] <= x) & (x <= WINDOW[1]) & _clear(error)  # (B, K)
     count = used.sum(-1)
     log = np.log(np.where(used, error, 1))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -291,37 +301,3 @@ def looped_keys(config: Config) -> list[LoopedKey]:
         for key in curve_keys(config)
         if key[2] <= config.limit_of(path)
     ]
-
-
-def expected_error(T: npt.ArrayLike, kappa: float, d: int) -> Array:
-    """Return the mean relative error over log-uniform spectra and θ* ~ N(0, I), T (K,) → (K,).
-
-        E = ((1 − 1/κ)^T + 0^T)/d + ∫₀¹ (1 − u^(d−1) − (1 − u)^(d−1)) (1 − κ^(−u))^T du
-
-    Every weight has the mean 1/d. Of d log-uniform eigenvalues, λ_max κ^(−u) with u uniform,
-    `tasks.Spectrum` moves the first and the last to the ends; the density of the others is that of
-    all of them without those two. For d → ∞ and 1 ≪ T ≪ κ it is (ln(κ/T) − γ)/ln κ with Euler's
-    γ = 0.577: it falls with log T, from one end of the spectrum to the other, and not like any
-    exponential. [ours]
-
-    Examples
-    --------
-    >>> expected_error([0], 1e6, 16).round(12)
-    array([1.])
-    >>> mean = expected_error([1000], 1e6, 10**9)[0]
-    >>> bool(abs(mean - (np.log(1000) - np.euler_gamma) / np.log(1e6)) < 1e-3)
-    True
-    """
-    t = np.asarray(T, np.float64)
-    nodes, weights = np.polynomial.legendre.leggauss(400)
-    u = (nodes + 1) / 2
-    density = (1 - u ** (d - 1) - (1 - u) ** (d - 1)) * weights / 2
-    inner = _left(t[:, None], kappa**-u) @ density
-    last = _left(t, np.asarray(1 / kappa))
-    return np.asarray((last + (t == 0)) / d + inner)
-
-
-def _left(t: Array, gain: Array) -> Array:
-    """Return (1 − gain)^t, which is 1 where t = 0 whatever the gain."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(t > 0, np.exp(t * np.log1p(-gain)), 1.0)

@@ -36,8 +36,6 @@ class Result:
         Median loops to each level, in float64.
     loops_power : Interval, shape (2, 2, L)
         p of loops ~ κ^p, from `powers_from` on.
-    expected_power : ndarray, shape (L,)
-        The same of the loops that `expected` takes.
     lowest, floor, data, arithmetic, promise : Interval, shape (2, 2, C, TYPES)
         Medians of the lowest error, of the last one, of what rounded data make of it, of what
         arithmetic does, and of what is promised for that.
@@ -45,9 +43,11 @@ class Result:
         Median floors of the configuration's `routes`.
     power : Interval, shape (F, 2, 2)
         p of floor ~ κ^p, from `powers_from` on.
-    checked, broken, above : ndarray, shape (TYPES,)
-        How many errors were checked, how many were farther from exact arithmetic than promised, and
-        how many above exp(−T/2κ) by more than rounding may do.
+    checked, broken : ndarray, shape (TYPES,)
+        How many errors were checked, and how many were farther from exact arithmetic than promised.
+    clear, above : ndarray, shape (TYPES,)
+        How many errors are above `measure.CLEAR` times their task's floor, and how many of these
+        are above exp(−T/2κ).
     """
 
     config: Config
@@ -58,7 +58,6 @@ class Result:
     rate: Interval
     loops: Interval
     loops_power: Interval
-    expected_power: Array
     lowest: Interval
     floor: Interval
     data: Interval
@@ -68,4 +67,5 @@ class Result:
     power: Interval
     checked: npt.NDArray[np.int64]
     broken: npt.NDArray[np.int64]
+    clear: npt.NDArray[np.int64]
     above: npt.NDArray[np.int64]

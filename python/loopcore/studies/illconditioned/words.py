@@ -1,4 +1,4 @@
-"""The findings and the tables of the ill-conditioned study."""
+"""The findings of the ill-conditioned study."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopcore.studies.illconditioned.config import DIRECTIONS, KINDS, TYPES
+from loopcore.studies.illconditioned.limits import theory_rate
 from loopcore.studies.intervals import Interval, number, text
-from loopcore.studies.study import Sheet
 
 if TYPE_CHECKING:
     from loopcore.studies.illconditioned.result import Array, Result
 
-_U = {"float64": 2.0**-53, "float32": 2.0**-24}
+_U = 2.0**-53
 _ALIKE = 10.0
 _CLOSE = 0.05  # a rate this near to theory's, as a part of it, agrees
 _MEANT = 1e-2  # the mean error is compared with theory's above this: below it few tasks are seen
@@ -36,7 +36,8 @@ def findings(result: Result) -> tuple[str, ...]:
         The answer first, what is left open last.
     """
     return (
-        f"{_theorem(result)} {_worst_rate(result)}",
+        _answer(result),
+        _theorem(result),
         _random_rate(result),
         _slow_start(result),
         _floors64(result),
@@ -50,69 +51,77 @@ def findings(result: Result) -> tuple[str, ...]:
 # ---- sentences ----------------------------------------------------------------------------------
 
 
-def theory_rate(kappa: Array) -> Array:
-    """Return κ times the rate of (1 − 1/κ)^T, −κ ln(1 − 1/κ); ∞ at κ = 1."""
-    with np.errstate(divide="ignore"):
-        return np.asarray(-kappa * np.log1p(-1 / kappa))
-
-
 def _kappas(result: Result) -> Array:
     return np.array(result.config.kappas)
 
 
+def _answer(result: Result) -> str:
+    """Tell whether the bound holds, how fast the error falls, and where rounding ends that."""
+    kappa = _kappas(result)
+    span = f"κ = {number(kappa[0])}"
+    if len(kappa) > 1:
+        span = f"κ from {number(kappa[0])} to {number(kappa[-1])}"
+    start = (
+        f"for {span} there are errors above exp(−T/2κ) that are not rounding"
+        if result.above.any()
+        else f"for {span} no error is above exp(−T/2κ) until rounding ends the fall"
+    )
+    rates = _worst_rates(result)
+    fast = ""
+    if rates.size:
+        like = "like" if float(np.abs(_worst_off(result)).max()) <= _CLOSE else "but not like"
+        fast = f"; that of the worst θ* falls {_span(2 * rates)} times as fast, {like} (1 − 1/κ)^T"
+    ends = [
+        f"{text(result.floor.at(_TWO_POINT, _WORST, -1, k), 2)} in {name}"
+        for k, name in enumerate(TYPES)
+    ]
+    return (
+        f"Open question 5: {start}{fast}. At κ = {number(kappa[-1])} (two-point) it ends at "
+        f"{' and at '.join(ends)}."
+    )
+
+
+def _worst_rates(result: Result) -> Array:
+    """Return κ times the late rates of the worst θ* in float64, where they are known."""
+    rate = result.rate.value[:, _WORST, :, 0]  # (2, C)
+    return np.asarray(rate[np.isfinite(rate) & (_kappas(result) > 1)])
+
+
+def _worst_off(result: Result, kind: int = 0) -> Array:
+    """Return how far they are from theory, as a part of it, (2, C); 0 where that is not known."""
+    kappa = _kappas(result)
+    off = result.rate.value[:, _WORST, :, kind] / theory_rate(kappa) - 1
+    return np.where(np.isfinite(off) & (kappa > 1), off, 0)
+
+
 def _theorem(result: Result) -> str:
-    """Tell whether the bound holds, and where rounding ends it."""
-    kappa, total = _kappas(result), int(result.checked.sum())
-    span = f"κ from {number(kappa[0])} to {number(kappa[-1])}"
+    """Tell how many errors are above the bound, and how far its rate is from the measured one."""
+    total = int(result.clear.sum())
     if result.above.any():
         counts = " and ".join(
             f"{count:,} in {name}" for count, name in zip(result.above, TYPES, strict=True)
         )
-        return (
-            f"Open question 5: exp(−T/2κ) does not hold for {span}: of {total:,} errors there are "
-            f"above it, by more than rounding may do, {counts}."
-        )
-    ends = [
-        number(float(-2 * np.log(result.floor.value[:, _WORST, -1, kind].max())))
-        for kind in range(len(TYPES))
-    ]
-    return (
-        f"Open question 5: exp(−T/2κ) holds for {span} until rounding takes over: none of "
-        f"{total:,} errors is above it by more than rounding may do. At κ = {number(kappa[-1])} it "
-        f"falls below the floor after {ends[0]} κ loops in float64 and {ends[1]} κ in float32."
-    )
-
-
-def _worst_rate(result: Result) -> str:
-    """Tell the rate of the worst θ* against theory's."""
+        start = f"Of {total:,} errors above ten times their floor exp(−T/2κ) is below {counts}"
+    else:
+        start = f"exp(−T/2κ) is above all {total:,} errors that are above ten times their floor"
+    rates = _worst_rates(result)
+    if not rates.size:
+        return f"{start}. No rate of the worst θ* could be measured."
     kappa = _kappas(result)
-    rate = result.rate.value[:, _WORST, :, 0]  # (2, C)
-    there = np.isfinite(rate) & (kappa > 1)
-    if not there.any():
-        return "No rate of the worst θ* could be measured."
-    off = np.where(there, np.abs(rate / theory_rate(kappa) - 1), 0)
-    largest = float(off.max())
+    off, off32 = np.abs(_worst_off(result)), np.abs(_worst_off(result, 1))
     a, c = np.unravel_index(int(np.argmax(off)), off.shape)
-    seen = rate[there]
+    largest = number(100 * float(off[a, c]), 2)
     which = (
-        f"that is (1 − 1/κ)^T to within {number(100 * largest, 2)} %"
-        if largest <= _CLOSE
-        else f"that is not (1 − 1/κ)^T: {number(100 * largest, 2)} % from it at κ = "
-        f"{number(kappa[c])} ({KINDS[a]})"
+        f"which is (1 − 1/κ)^T to within {largest} %"
+        if off[a, c] <= _CLOSE
+        else f"which is not (1 − 1/κ)^T: {largest} % from it at κ = {number(kappa[c])} ({KINDS[a]})"
     )
-    single = result.rate.value[:, _WORST, :, 1]
-    lost = kappa[(there & ~np.isfinite(single)).any(axis=0)]
-    off32 = np.where(there & np.isfinite(single), np.abs(single / theory_rate(kappa) - 1), 0)
-    in32 = f"; in float32 to within {number(100 * float(off32.max()), 2)} %"
-    if lost.size:
-        in32 += f", and rounding leaves no rate at κ = {', '.join(number(k) for k in lost)}"
-    left = number(float(result.floor.value[:, :, 0, 0].max()), 2)
-    one = f" At κ = 1 the first loop leaves {left} or less." if kappa[0] == 1 else ""
+    known = np.isfinite(result.rate.value[:, _WORST])  # (2, C, TYPES)
+    lost = kappa[(known[..., 0] & ~known[..., 1]).any(axis=0)]
+    none = f"; rounding leaves no rate at κ = {', '.join(map(number, lost))}" if lost.size else ""
     return (
-        f"The bound's rate 0.5/κ is {number(0.5 / float(seen.max()))} to "
-        f"{number(0.5 / float(seen.min()))} of the measured one: with the worst θ* the error falls "
-        f"at {number(float(seen.min()))} to {number(float(seen.max()))} times 1/κ, and {which}"
-        f"{in32}.{one}"
+        f"{start}. With the worst θ* κ times the rate is {_span(rates)} where the theorem has 0.5, "
+        f"{which}; in float32 to within {number(100 * float(off32.max()), 2)} %{none}."
     )
 
 
@@ -125,7 +134,7 @@ def _random_rate(result: Result) -> str:
         if there.size:
             first, last = int(there[0]), int(there[-1])
             words.append(
-                f"{text(rate.at(first))} at κ = {number(kappa[first])} and {text(rate.at(last))} "
+                f"{_text(rate.at(first))} at κ = {number(kappa[first])} and {_text(rate.at(last))} "
                 f"at κ = {number(kappa[last])} with the {kind} spectrum"
             )
     if not words:
@@ -141,22 +150,20 @@ def _slow_start(result: Result) -> str:
     config = result.config
     meant = result.expected > _MEANT  # (C, K)
     holds = result.mean.at(_LOG_UNIFORM, _RANDOM).holds(result.expected) & meant
-    words = []
-    for e, level in enumerate(config.levels):
-        power = result.loops_power.at(_LOG_UNIFORM, _RANDOM, e)
-        if np.isfinite(power.value):
-            words.append(
-                f"{number(level)} after κ^{text(power)} (by the mean: "
-                f"{number(float(result.expected_power[e]))}, for d → ∞ {number(1 - level)})"
-            )
+    powers = result.loops_power.at(_LOG_UNIFORM, _RANDOM)  # (L,)
+    told = [
+        f"{number(config.levels[e])} after κ^{text(powers.at(e))}"
+        for e in dict.fromkeys((0, len(config.levels) - 1))
+        if np.isfinite(powers.value[e])
+    ]
     share = float(holds.sum() / max(int(meant.sum()), 1))
     verdict = "which the measured means follow" if share >= _FOLLOWS else "which they do not follow"
-    powers = f" The median task is at an error of {'; '.join(words)}." if words else ""
+    median = f" The median task is at an error of {' and of '.join(told)} loops." if told else ""
     return (
         "With a log-uniform spectrum and random θ* the fall is not exponential before T ≈ κ: the "
-        "mean error is (ln(κ/T) − 0.577)/ln κ for large d, and has a closed form for any d, "
+        "mean error is (ln(κ/T) − 0.577)/ln κ for large d. For any d there is a closed form, "
         f"{verdict}: it lies in {number(100 * share)} % of {int(meant.sum())} intervals (those of "
-        f"one κ share their tasks).{powers} exp(−T/2κ) asks for κ^1 in each."
+        f"one κ share their tasks).{median}"
     )
 
 
@@ -164,17 +171,15 @@ def _floors64(result: Result) -> str:
     """Tell where float64 ends."""
     kappa, f = _kappas(result), result.config.routes.index(("float64", "power"))
     floor = result.route_floor.value[f]  # (2, 2, C)
-    unit = floor / (kappa * _U["float64"])
+    unit = floor / (kappa * _U)
     large = kappa >= result.config.powers_from
     shares = unit[..., large] if large.any() else unit
-    lowest = float((result.lowest.value / result.floor.value)[..., 0].min())
-    end = floor[..., -1]
+    last = float(-2 * np.log(result.floor.value[:, _WORST, -1, 0].max()))
     return (
-        f"In float64 rounding ends the fall at an error that grows like {_powers(result, f)} on "
-        f"the power path (all spectra and θ*): {number(float(shares.min()), 2)} to "
-        f"{number(float(shares.max()), 2)} times κu, u = 2⁻⁵³; at κ = {number(kappa[-1])} "
-        f"{number(float(end.min()), 2)} to {number(float(end.max()), 2)}. The lowest error on the "
-        f"way is {number(lowest, 2)} times the floor or more."
+        f"In float64 rounding ends the fall at an error that grows like {_powers(result, f)}, over "
+        f"spectra and θ*: {number(float(shares.min()), 2)} to {number(float(shares.max()), 2)} "
+        f"times κu, u = 2⁻⁵³, on the power path. At κ = {number(kappa[-1])} exp(−T/2κ) is below "
+        f"that after {number(last)} κ loops, and says nothing from there on."
     )
 
 
@@ -191,15 +196,15 @@ def _paths(result: Result) -> str:
     each = [one.at(c) for one in floors]
     medians = [float(one.value) for one in each]
     factor = max(medians) / min(medians)
-    lowest = names[int(np.argmin(medians))]
+    ends = int(np.argmin(medians)), int(np.argmax(medians))
     verdict = (
         f"All paths end within a factor of {number(factor, 2)} of each other"
         if factor < _ALIKE
-        else f"Paths end a factor of {number(factor, 2)} apart, and {lowest} lowest"
+        else f"Paths end a factor of {number(factor, 2)} apart, and {names[ends[0]]} lowest"
     )
-    listed = ", ".join(f"{name} {text(one, 2)}" for name, one in zip(names, each, strict=True))
+    told = " to ".join(f"{text(each[end], 2)} ({names[end]})" for end in ends)
     return (
-        f"{verdict}: at κ = {number(kappa[c])}, two-point, worst θ*, float64 floors are {listed}. "
+        f"{verdict}: at κ = {number(kappa[c])}, two-point, worst θ*, float64 floors are {told}. "
         "A loop moves q by η g ≈ (1/κ) times the error; where that is below u of q, it is rounded "
         "away, on any path that loops, which is again an error of order κu."
     )
@@ -213,13 +218,11 @@ def _floors32(result: Result) -> str:
     part = result.data.value[..., 1] / floor  # (2, 2, C)
     large = kappa >= config.powers_from
     share = part[..., large] if large.any() else part
-    end = floor[..., -1]
+    data = "It is that of the data" if share.min() > 0.5 else "It is not that of the data alone"
     sentence = (
-        f"In float32 the floor grows like {_powers(result, f)}: {number(float(end.min()), 2)} to "
-        f"{number(float(end.max()), 2)} at κ = {number(kappa[-1])}. loopcore loops float32 tasks "
-        "in float64; what exact arithmetic would leave on the data as rounded to float32 is "
-        f"{number(float(share.min()), 2)} to {number(float(share.max()), 2)} times the floor from "
-        f"κ = {number(config.powers_from)} on."
+        f"In float32 the floor grows like {_powers(result, f)}. {data}, as loopcore loops float32 "
+        "tasks in float64: exact arithmetic on what rounding X and y to float32 leaves has "
+        f"{_span(share, 2)} times that error."
     )
     g = config.routes.index(("float32", "literal"))
     literal = result.route_floor.at(g, _TWO_POINT, _WORST)
@@ -230,8 +233,7 @@ def _floors32(result: Result) -> str:
     ratio = float(literal.value[c] / floor[_TWO_POINT, _WORST, c])
     return (
         f"{sentence} A literal loop all in float32 stops at {text(literal.at(c), 2)} at κ = "
-        f"{number(kappa[c])} (two-point, worst θ*), {number(ratio, 2)} times higher, and grows "
-        f"like {_powers(result, g)}."
+        f"{number(kappa[c])} (two-point, worst θ*), {number(ratio, 2)} times that of loopcore."
     )
 
 
@@ -256,8 +258,8 @@ def _promise(result: Result) -> str:
         else ""
     )
     return (
-        f"{start}: at the end arithmetic takes {number(float(use[..., 0].min()), 2)} to "
-        f"{number(float(use[..., 0].max()), 2)} of it in float64 (medians).{empty}"
+        f"{start}: at the end arithmetic takes {_span(use[..., 0], 2)} of it in float64 (medians)."
+        f"{empty}"
     )
 
 
@@ -283,96 +285,13 @@ def _powers(result: Result, f: int) -> str:
     return f"κ^{text(power.at(first))} to κ^{text(power.at(last))}"
 
 
-# ---- tables -------------------------------------------------------------------------------------
+def _text(interval: Interval) -> str:
+    """Write an estimate, and its interval where that has a width as it is written."""
+    value, low, high = (number(float(end)) for end in interval)
+    return value if low == high else f"{value} ({low} to {high})"
 
 
-def sheets(result: Result) -> tuple[Sheet, ...]:
-    """Lay out rates, loops, floors and their powers."""
-    return _rate_sheet(result), _loops_sheet(result), _floor_sheet(result), _power_sheet(result)
-
-
-def _rate_sheet(result: Result) -> Sheet:
-    theory = theory_rate(_kappas(result))
-    rows = []
-    for c, kappa in enumerate(result.config.kappas):
-        cells = [
-            _cell(float(result.rate.value[a, b, c, 0]), 4)
-            for a in range(2)
-            for b in (_RANDOM, _WORST)
-        ]
-        single = _cell(float(result.rate.value[_TWO_POINT, _WORST, c, 1]), 4)
-        rows.append((number(kappa), _cell(float(theory[c]), 4), *cells, single))
-    columns = ("κ", "(1−1/κ)^T", "log random", "log worst", "two random", "two worst", "float32")
-    title = "κ × late rate, median; theorem: 0.5; log-uniform, two-point; last: two worst"
-    return Sheet(title, columns, tuple(rows))
-
-
-def _loops_sheet(result: Result) -> Sheet:
-    levels = result.config.levels
-    rows = []
-    for c, kappa in enumerate(result.config.kappas):
-        cells = [
-            _cell(float(result.loops.value[_LOG_UNIFORM, b, c, e]))
-            for e in range(len(levels))
-            for b in (_RANDOM, _WORST)
-        ]
-        rows.append((number(kappa), *cells))
-    columns = [f"{number(level)} {name}" for level in levels for name in ("random", "worst")]
-    title = "Median loops to an error, log-uniform spectrum, float64"
-    return Sheet(title, ("κ", *columns), tuple(rows))
-
-
-def _floor_sheet(result: Result) -> Sheet:
-    routes = result.config.routes
-    shown = [
-        ("float64", "power"),
-        ("float64", "stream"),
-        ("float64", "gram"),
-        ("float64", "tridiagonal"),
-        ("float32", "power"),
-        ("float32", "literal"),
-    ]
-    rows = []
-    for c, kappa in enumerate(result.config.kappas):
-        cells = [
-            _cell(float(result.route_floor.value[routes.index(one), _TWO_POINT, _RANDOM, c]), 2)
-            for one in shown
-        ]
-        data = _cell(float(result.data.value[_TWO_POINT, _RANDOM, c, 1]), 2)
-        rows.append((number(kappa), number(kappa * _U["float64"], 2), *cells, data))
-    columns = (
-        "κ",
-        "κu",
-        "power",
-        "stream",
-        "gram",
-        "tridiag.",
-        "power32",
-        "loop32",
-        "data32",
-    )
-    title = "Median floors, two-point, random θ*; float64, and float32 where it says 32"
-    return Sheet(title, columns, tuple(rows))
-
-
-def _power_sheet(result: Result) -> Sheet:
-    rows = []
-    for f, (kind, path) in enumerate(result.config.routes):
-        cells = [_bracket(result.power.at(f, a, b)) for a in range(2) for b in (_RANDOM, _WORST)]
-        rows.append((kind, path, *cells))
-    columns = ("type", "path", "log random", "log worst", "two random", "two worst")
-    start = number(result.config.powers_from)
-    title = f"95 % interval of p in floor ~ κ^p, from κ = {start} on"
-    return Sheet(title, columns, tuple(rows))
-
-
-def _cell(value: float, digits: int = 3) -> str:
-    if np.isnan(value):
-        return "–"
-    return "∞" if np.isinf(value) else number(value, digits)
-
-
-def _bracket(interval: Interval) -> str:
-    if np.isnan(interval.value):
-        return "–"
-    return f"{interval.low:.2f}…{interval.high:.2f}".replace("-", "−")
+def _span(values: Array, digits: int = 3) -> str:
+    """Write the least and the largest, or one of them where they are written alike."""
+    low, high = (number(float(end), digits) for end in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
