@@ -357,6 +357,7 @@ def test_findings_answer_first_and_stay_short(result, tiny):
         assert len(found[0]) <= 350
         assert max(map(len, found)) <= 600
         assert found[-1].startswith("Not settled")
+        assert all("nan" not in text for text in found)
     assert len(STUDY.question) <= 300
     assert len(STUDY.caption) <= 700
 
@@ -397,8 +398,14 @@ def test_findings_follow_the_numbers(result):
         texts = changed(result, trained=result.trained._replace(after=after))
         assert verdict in texts["Ahn et al."]
 
-    layer = result.layer._replace(trained=result.layer.trained + 0.5)
-    assert "does not equal one step" in changed(result, layer=layer)["von Oswald et al."]
+    for ratios, verdict in (
+        ((1.5, 1.501, 1.499), "it does not equal one step"),
+        ((1.0053, 1.0054, 1.0052), "it equals one step to 0.53 %, outside the interval"),
+        ((1.0, 1.001, 0.999), "it equals one step"),
+        ((1.0, 1.5, 2.0), "one step is not settled"),
+    ):
+        layer = result.layer._replace(trained=np.array([ratios, ratios]).T)
+        assert verdict in changed(result, layer=layer)["von Oswald et al."]
 
     damping = "Why von Oswald et al. damp"
     calm = result.damped._replace(log_mean=np.minimum(result.damped.log_mean, -0.5))
@@ -463,6 +470,7 @@ def test_the_same_numbers_again_and_from_kept_parts(tiny):
     [
         ({"repeats": 1}, "repeats: expected at least 2, got 1"),
         ({"trainings": 1}, "trainings: expected at least 2"),
+        ({"layer_prompts": 3}, "layer_prompts: expected at least 4, got 3"),
         ({"layer_iterations": 0}, "layer_iterations: expected at least 1"),
         ({"floor_exponents": ()}, "floor_exponents: expected at least 0, got -1"),
         ({"floor_exponents": (2, 1)}, "floor_exponents: expected rising numbers"),

@@ -24,7 +24,8 @@ class Config:
     batch : int
         Prompts of each of these trainings.
     layer_prompts : int
-        Prompts that the layers of von Oswald et al. are trained on.
+        Prompts that the layers of von Oswald et al. are trained on, at least 4, and a quarter of
+        them once more.
     layer_iterations, batch_iterations : int
         The most iterations of L-BFGS of these trainings, and of those on `batch` prompts.
     tasks : int
@@ -51,7 +52,7 @@ class Config:
     prompts: int = 30_000
     trainings: int = 6
     batch: int = 20_000
-    layer_prompts: int = 6_000
+    layer_prompts: int = 5_000
     layer_iterations: int = 20
     batch_iterations: int = 20
     tasks: int = 1000
@@ -68,7 +69,7 @@ class Config:
             ("prompts", self.prompts, 2),
             ("trainings", self.trainings, 2),
             ("batch", self.batch, 1),
-            ("layer_prompts", self.layer_prompts, 1),
+            ("layer_prompts", self.layer_prompts, 4),
             ("layer_iterations", self.layer_iterations, 1),
             ("batch_iterations", self.batch_iterations, 1),
             ("tasks", self.tasks, 2),

@@ -16,6 +16,8 @@ from loopcore.studies.repeats import Estimate, estimate
 
 Array = npt.NDArray[np.float64]
 
+_WIDE = 0.05  # a half width of a ratio that says nothing of 1
+
 
 def findings(result: Result) -> tuple[str, ...]:
     """Say what is reproduced, and how well, paper by paper; what is not, and what is untested."""
@@ -37,14 +39,19 @@ def _about_table(rows: tuple[Row, ...]) -> str:
     claims = [row for row in rows if np.isnan(row.theirs)]
     agree = [row for row in numbers if row.agrees in ("yes", "to 1 %")]
     exact = [row for row in agree if row.low == row.high]
-    worst = max((abs(row.ours / row.theirs - 1) for row in exact), default=np.nan)
-    width = max(((row.ours_high - row.ours) / row.ours for row in exact), default=np.nan)
+    ways = [f"{len(agree) - len(exact)} within the range that their authors give"]
+    if exact:
+        worst = max(abs(row.ours / row.theirs - 1) for row in exact)
+        width = max((row.ours_high - row.ours) / row.ours for row in exact)
+        ways.insert(
+            0,
+            f"{len(exact)} exact ones to {_at_most(worst)} or better (95 % intervals: ± "
+            f"{_at_most(width)} or less)",
+        )
     kind = sum(row.agrees == "in kind" for row in claims)
     return (
         f"{_share(len(agree), len(numbers))} published or derived numbers are reproduced: "
-        f"{len(exact)} exact ones to {_at_most(worst)} or better (95 % intervals: ± "
-        f"{_at_most(width)} or less), and {len(agree) - len(exact)} within the range that their "
-        f"authors give. {_share(kind, len(claims))} claims without a number hold."
+        f"{', and '.join(ways)}. {_share(kind, len(claims))} claims without a number hold."
     )
 
 
@@ -83,7 +90,7 @@ def _about_layers(result: Result) -> str:
 
 def _about_training(result: Result) -> str:
     printed, ours = estimate(table.PRINTED_FRESH), estimate(1e4 * result.layers.layered[:, 2])
-    meets = "the same within" if printed.agrees(ours.mean, ours.half_width) else "not the same, by"
+    meets = "not told apart by" if printed.agrees(ours.mean, ours.half_width) else "outside of"
     change = estimate(result.trained.after / result.trained.before)
     low, high = change.mean - change.half_width, change.mean + change.half_width
     if high < 1:
@@ -115,6 +122,8 @@ def _about_trained_layers(result: Result) -> str:
 
 def _equal(ratio: Estimate, name: str) -> str:
     away = abs(float(ratio.mean) - 1)
+    if not ratio.half_width < _WIDE:
+        return f"whether it equals {name} is not settled"
     if bool(ratio.agrees(1.0)):
         return f"it equals {name}"
     if away < 0.01:
@@ -128,10 +137,10 @@ def _about_damping(result: Result) -> str:
     undamped, tamed = (_course(curve) for curve in np.median(damped.log_mean, 0))
     return (
         "Why von Oswald et al. damp: the best single step, repeated, diverges on "
-        f"{plus_minus(_at(unstable, 0))} % of the prompts (η λ_max > 2), and the mean loss "
-        f"{undamped}. Damped by 0.75 it does so on {plus_minus(_at(unstable, 1))} %, and the mean "
-        f"loss {tamed}; the median prompt has {plus_minus(median)} of E y² left after "
-        f"{oswald.REPEATED[-1]} steps."
+        f"{plus_minus(_at(unstable, 0))} % of the prompts (η λ_max > 2), and the mean loss of "
+        f"{result.config.prompts:,} prompts {undamped}. Damped by 0.75 it does so on "
+        f"{plus_minus(_at(unstable, 1))} %, and their mean loss {tamed}; the median prompt has "
+        f"{plus_minus(median)} of E y² left after {oswald.REPEATED[-1]} steps."
     )
 
 
@@ -206,4 +215,4 @@ def _at_most(share: float) -> str:
     if not (np.isfinite(share) and share > 0):
         return f"{number(100 * float(share))} %"
     unit = 10.0 ** (np.floor(np.log10(share)) - 1)
-    return f"{number(100 * unit * np.ceil(share / unit), 2)} %"
+    return f"{number(100 * unit * np.ceil(share / unit - 1e-6), 2)} %"
