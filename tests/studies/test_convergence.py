@@ -6,7 +6,7 @@ import pytest
 
 import loopcore
 from loopcore import tasks
-from loopcore.studies.convergence import Config, compute, limits, measure, plot, search
+from loopcore.studies.convergence import STUDY, Config, compute, limits, measure, plot, search
 from loopcore.studies.convergence.words import findings, sheets
 from loopcore.studies.intervals import Interval
 from loopcore.studies.parts import Parts
@@ -269,37 +269,62 @@ def scaled(interval, factor):
 
 def test_findings_say_that_n_is_linear_in_d_and_falls_with_loops(result):
     said = findings(result)
-    assert said[0].startswith("n = O(d) holds from d = 2 to 16: for all 6 pairs")
-    assert said[1].startswith("More loops need fewer examples, not more: at d = 16")
-    assert "exp(0.1 T) would grow 403-fold" in said[1]
-    assert "stayed below its task's bound" in said[6]
-    assert "in all of 3 sizes" in said[5]
-    assert "for T = 4 that bound promises it for no n" in said[4]
+    assert said[0].startswith(
+        "From d = 2 to 16: O(d) examples are enough, and more loops need fewer, not more; n/d does "
+        "not exceed its limit for large d in all 6 pairs"
+    )
+    assert "For T = 16 and ε = 0.001 n/d goes from" in said[1]
+    assert said[2].startswith("More loops need fewer examples, not more: at d = 16")
+    assert "exp(0.1 T) would grow 403-fold" in said[2]
+    assert "for T = 4 that bound promises it for no n" in said[5]
+    assert "in all of 3 sizes" in said[6]
+    assert "stayed below its task's bound" in said[7]
+    assert said[8].startswith("Not settled")
 
 
 def test_findings_react_to_the_numbers(result):
+    def changed(**parts):
+        return findings(dataclasses.replace(result, **parts))
+
     needed = result.needed
-    high = needed._replace(n=scaled(needed.n, 2.0))
-    said = findings(dataclasses.replace(result, needed=high))
-    assert "is not shown there" in said[0]
+    said = changed(needed=needed._replace(n=scaled(needed.n, 2.0)))
+    assert "O(d) examples are enough is not shown" in said[0]
+    assert "exceeds its limit" in said[0]
     backwards = needed._replace(n=Interval(*(part[:, ::-1] for part in needed.n)))
-    said = findings(dataclasses.replace(result, needed=backwards))
-    assert said[1].startswith("More loops need more examples")
+    said = changed(needed=backwards)
+    assert "more loops need more" in said[0]
+    assert said[2].startswith("More loops need more examples")
+    assert "403-fold" not in said[2]
     wide = needed._replace(n=Interval(needed.n.value, needed.n.low / 99, needed.n.high * 99))
-    said = findings(dataclasses.replace(result, needed=wide))
-    assert "is not settled" in said[1]
+    said = changed(needed=wide)
+    assert "more loops" not in said[0]
+    assert "is not settled" in said[2]
     one = needed._replace(last_exponent=Interval(*(np.full((3, 2, 2), x) for x in (1, 0.9, 1.1))))
-    assert "which 1 agrees with" in findings(dataclasses.replace(result, needed=one))[0]
+    assert "which 1 agrees with" in changed(needed=one)[1]
+    less = needed._replace(last_exponent=Interval(*(np.full((3, 2, 2), 0.9) for _ in range(3))))
+    assert "no more than in proportion" in changed(needed=less)[1]
     nowhere = needed._replace(n=Interval(*(np.full((3, 3, 2, 2), np.inf) for _ in range(3))))
-    said = findings(dataclasses.replace(result, needed=nowhere))
-    assert "not settled" in said[0]
-    assert "not settled" in said[1]
+    for sentence in changed(needed=nowhere)[:3]:
+        assert "not settled" in sentence
     broken = (result.curves[0]._replace(above_bound=3), *result.curves[1:])
-    said = findings(dataclasses.replace(result, curves=broken))
-    assert said[6].startswith("3 errors of 4,000 tasks lie above their bound")
+    assert changed(curves=broken)[7].startswith("3 errors of 4,000 tasks lie above their bound")
     far = tuple(scaled(error, 999) for error in result.check.error_above)
     far = dataclasses.replace(result.check, error_above=far)
-    assert "in 0 of 3 sizes" in findings(dataclasses.replace(result, check=far))[5]
+    assert "in 0 of 3 sizes" in changed(check=far)[6]
+
+
+def test_findings_are_short(result):
+    nowhere = Interval(*(np.full((3, 3, 2, 2), np.inf) for _ in range(3)))
+    open_ended = Interval(*result.needed.n[:2], np.full((3, 3, 2, 2), np.inf))
+    for n in (result.needed.n, nowhere, open_ended):
+        shown = dataclasses.replace(result, needed=result.needed._replace(n=n))
+        first, *others = findings(shown)
+        assert len(first) <= 350
+        assert max(map(len, others)) <= 600
+        assert len(others) <= 8
+        assert all("nan" not in text and "inf" not in text for text in (first, *others))
+    assert len(STUDY.question) <= 300
+    assert len(STUDY.caption) <= 700
 
 
 def test_tables_fit_a_page(result):

@@ -76,15 +76,16 @@ def sheets(result: Result) -> tuple[Sheet, ...]:
 def findings(result: Result) -> tuple[str, ...]:
     """Say in sentences what the numbers show, the title's claim first."""
     if result.needed is None:
-        return (_about_bound(result),)
+        return (*_about_bound(result), "Not settled here: how many examples an error takes.")
     return (
+        _answer(result),
         _about_dims(result),
         _about_loops(result),
         _about_tolerances(result),
         _about_tail(result),
         _about_promises(result),
         _about_check(result),
-        _about_bound(result),
+        " ".join(_about_bound(result)),
         "Not settled here: noise, inputs that are not Gaussian, weights that training found, and "
         "what the constants in exp(Ω(T)) are. That earlier analyses need so many examples is what "
         "arXiv 2410.11268 says of them: a condition of a proof, which fewer examples on these "
@@ -95,90 +96,126 @@ def findings(result: Result) -> tuple[str, ...]:
 # ---- the search ---------------------------------------------------------------------------------
 
 
-def _about_dims(result: Result) -> str:
-    """Say whether n is O(d)."""
-    assert result.needed is not None
-    config, needed = result.config, result.needed
-    dims = np.array(config.dims, np.float64)
-    ratios = Interval(*(part[..., _MEDIAN] / dims[:, None, None] for part in needed.n))
-    reached = np.isfinite(ratios.value).all(axis=0)  # (K, E)
+def _answer(result: Result) -> str:
+    """Say whether n is O(d), and what more loops do to it."""
+    config = result.config
+    ratios, reached = _ratios(result)
+    exceeding = int((_exceeding(result, ratios) & reached).sum())
     count = int(reached.sum())
     if not count:
-        return (
-            "Whether the smallest n is O(d) is not settled: for no T and ε was it found at every d."
+        verdict = "Whether O(d) examples are enough is not settled"
+        because = "for no T and ε the smallest n was found at every d"
+    elif exceeding:
+        verdict = "That O(d) examples are enough is not shown"
+        because = f"n/d exceeds its limit for large d in {exceeding} of {count} pairs of T and ε"
+    else:
+        verdict = "O(d) examples are enough"
+        pairs = f"all {count} pairs of" if count > 1 else "the one pair of"
+        because = f"n/d does not exceed its limit for large d in {pairs} T and ε"
+    more = {"fewer": ", and more loops need fewer, not more", "more": ", but more loops need more"}
+    verdict += more.get(_course(result), "")
+    span = f"From d = {config.dims[0]} to" if len(config.dims) > 1 else "At d ="
+    sentence = f"{span} {config.dims[-1]}: {verdict}; {because}."
+    e = len(config.tolerances) // 2
+    known = np.flatnonzero(np.isfinite(ratios.value[-1, :, e]))
+    if len(known) > 1:
+        first, last = (
+            f"{_shortly(ratios.at(-1, int(k), e))} at T = {config.search_loops[k]}"
+            for k in (known[0], known[-1])
         )
-    above = (ratios.low > _SLACK * result.limits.typical).any(axis=0) & reached
+        sentence += (
+            f" For ε = {number(config.tolerances[e])} and d = {config.dims[-1]} n/d is {first} and "
+            f"{last}."
+        )
+    return sentence
+
+
+def _ratios(result: Result) -> tuple[Interval, npt.NDArray[np.bool_]]:
+    """Return n/d for the median (D, K, E), and for which T and ε it is known at every d (K, E)."""
+    assert result.needed is not None
+    dims = np.array(result.config.dims, np.float64)
+    ratios = Interval(*(part[..., _MEDIAN] / dims[:, None, None] for part in result.needed.n))
+    return ratios, np.asarray(np.isfinite(ratios.value).all(axis=0))
+
+
+def _exceeding(result: Result, ratios: Interval) -> npt.NDArray[np.bool_]:
+    """Return for which T and ε some n/d is sure to be above the limit of large d, (K, E)."""
+    return np.asarray((ratios.low > _SLACK * result.limits.typical).any(axis=0))
+
+
+def _about_dims(result: Result) -> str:
+    """Say how n grows with d for one T and ε."""
+    assert result.needed is not None
+    config, needed = result.config, result.needed
+    ratios, reached = _ratios(result)
+    if not reached.any():
+        return "How n grows with d is not settled: for no T and ε was it found at every d."
     k, e = _shown(result, reached)
     at = (slice(None), k, e)
-    span = f"from d = {config.dims[0]} to {config.dims[-1]}"
-    if above.any():
-        verdict = (
-            f"n is above the limit of n/d for large d in {int(above.sum())} of {count} pairs "
-            "of T and ε: that n is O(d) is not shown there"
-        )
-    else:
-        verdict = (
-            f"n = O(d) holds {span}: for all {count} pairs of T and ε whose n was found, n/d does "
-            "not exceed its limit for large d, a constant that depends on T and ε alone"
-        )
-    example = (
-        f"for T = {config.search_loops[k]} and ε = {number(config.tolerances[e])} n/d goes from "
-        f"{text(ratios.at(*at).at(0))} to {text(ratios.at(*at).at(-1))}, the limit is "
-        f"{number(result.limits.typical[k, e])}"
-    )
-    sentence = f"{verdict}; {example}."
-    if len(dims) < 2:
-        return sentence
-    whole, last = (slope.at(k, e, _MEDIAN) for slope in (needed.exponent, needed.last_exponent))
+    where = f"For T = {config.search_loops[k]} and ε = {number(config.tolerances[e])}"
+    limit = number(result.limits.typical[k, e])
+    if len(config.dims) < 2:
+        return f"{where} n/d is {_shortly(ratios.at(*at).at(0))}, its limit for large d {limit}."
+    last = needed.last_exponent.at(k, e, _MEDIAN)
     powers = needed.last_exponent.value[..., _MEDIAN][reached]
-    sentence += (
-        f" There n grows as d to the power {text(whole)} over all d and {text(last)} between "
-        f"{config.dims[-2]} and {config.dims[-1]}"
-    )
     if last.holds(1.0):
-        sentence += ", which 1 agrees with"
+        verdict = "which 1 agrees with"
     elif last.low > 1:
-        sentence += ", still above 1, as small tasks need fewer examples than the limit says"
+        verdict = "still above 1, as small tasks need fewer examples than the limit says"
     else:
-        sentence += ", below 1: no more than in proportion"
+        verdict = "below 1: no more than in proportion"
     return (
-        f"{sentence}; for all {count} pairs the latter power is {number(float(powers.min()))} to "
-        f"{number(float(powers.max()))}."
+        f"{where} n/d goes from {_shortly(ratios.at(*at).at(0))} at d = {config.dims[0]} to "
+        f"{_shortly(ratios.at(*at).at(-1))} at d = {config.dims[-1]}; its limit for large d is "
+        f"{limit}. Between d = {config.dims[-2]} and {config.dims[-1]} n grows as d to the power "
+        f"{text(last)}, {verdict}; the power is {number(float(powers.min()))} to "
+        f"{number(float(powers.max()))} for all T and ε."
     )
+
+
+def _known_loops(result: Result) -> list[tuple[int, npt.NDArray[np.intp]]]:
+    """Return for which T n is known at the largest d, for each ε for which there are two."""
+    assert result.needed is not None
+    known = np.isfinite(result.needed.n.value[-1, :, :, _MEDIAN])  # (K, E)
+    found = [(e, np.flatnonzero(column)) for e, column in enumerate(known.T)]
+    return [(e, loops) for e, loops in found if len(loops) > 1]
+
+
+def _course(result: Result) -> str:
+    """Return whether n is "fewer" or "more" with the most loops for every ε, or "" if neither."""
+    assert result.needed is not None
+    courses = set()
+    for e, found in _known_loops(result):
+        first, last = (result.needed.n.at(-1, int(k), e, _MEDIAN) for k in (found[0], found[-1]))
+        courses.add("fewer" if last.high < first.low else "more" if last.low > first.high else "")
+    return courses.pop() if len(courses) == 1 else ""
 
 
 def _about_loops(result: Result) -> str:
     """Say whether more loops need more examples, or fewer."""
     assert result.needed is not None
-    config, n = result.config, result.needed.n
-    loops, d = config.search_loops, config.dims[-1]
-    known = np.isfinite(n.value[-1, :, :, _MEDIAN])  # (K, E)
-    pairs = [np.flatnonzero(column) for column in known.T]
-    if not any(len(found) > 1 for found in pairs):
+    config, known = result.config, _known_loops(result)
+    loops = config.search_loops
+    if not known:
         return "How n depends on T is not settled: n was found for fewer than two T at every ε."
-    falls, said = [], []
-    for e, found in enumerate(pairs):
-        if len(found) < 2:
-            continue
-        first, last = (n.at(-1, int(k), e, _MEDIAN) for k in (found[0], found[-1]))
-        falls.append("fewer" if last.high < first.low else "more" if last.low > first.high else "")
+    course = _course(result)
+    what = {
+        "fewer": "More loops need fewer examples, not more",
+        "more": "More loops need more examples",
+    }.get(course, "Whether more loops need more or fewer examples is not settled")
+    said = []
+    for e, found in (known[0], known[-1])[: len(known)]:
+        first, last = (result.needed.n.at(-1, int(k), e, _MEDIAN) for k in (found[0], found[-1]))
         said.append(
             f"from {_whole(first)} at T = {loops[found[0]]} to {_whole(last)} at T = "
             f"{loops[found[-1]]} for ε = {number(config.tolerances[e])}"
         )
-    if set(falls) == {"fewer"}:
-        what = "More loops need fewer examples, not more"
-    elif set(falls) == {"more"}:
-        what = "More loops need more examples"
-    else:
-        what = "Whether more loops need more or fewer examples is not settled"
     growth = float(np.exp(_GUESS * (loops[-1] - loops[0])))
-    ending = (
-        f", where even exp({_GUESS:g} T) would grow {number(growth)}-fold"
-        if what.startswith("More loops need fewer")
-        else ""
+    ending = f", where even exp({_GUESS:g} T) would grow {number(growth)}-fold"
+    return (
+        f"{what}: at d = {config.dims[-1]} the smallest n goes {' and '.join(said)}"
+        f"{ending if course == 'fewer' else ''}."
     )
-    return f"{what}: at d = {d} the smallest n goes {', '.join(said)}{ending}."
 
 
 def _about_tolerances(result: Result) -> str:
@@ -206,26 +243,17 @@ def _about_tail(result: Result) -> str:
     config, n = result.config, result.needed.n
     k, e = _shown(result, np.isfinite(n.value[..., _MEDIAN]).all(axis=0))
     said = []
-    for i in (0, -1):
+    for i in sorted({0, len(config.dims) - 1}):
         median, tail = (n.at(i, k, e, q) for q in (_MEDIAN, _TAIL))
-        if np.isfinite(tail.value):
-            said.append(
-                f"{number(float(tail.value / median.value))} times as many at d = {config.dims[i]} "
-                f"({_whole(tail)} and {_whole(median)})"
-            )
+        if np.isfinite(tail.value) and np.isfinite(median.value):
+            times = number(float(tail.value / median.value))
+            said.append(f"{times} times as many at d = {config.dims[i]}, {_whole(tail)}")
         else:
-            said.append(f"more than were tried at d = {config.dims[i]}")
-    sentence = (
-        f"For 95 % of the tasks to reach {number(config.tolerances[e])} after "
-        f"{config.search_loops[k]} loops, and not half of them, it takes {' and '.join(said)}"
+            said.append(f"{_whole(tail)} at d = {config.dims[i]}")
+    return (
+        f"For 95 % of the tasks and not half of them to reach {number(config.tolerances[e])} after "
+        f"{config.search_loops[k]} loops takes {', and '.join(said)}."
     )
-    ratios = n.value[:, k, e, _TAIL] / np.array(config.dims)
-    if np.isfinite(ratios).all():
-        sentence += (
-            f"; over all d that is n/d = {number(float(ratios.min()))} to "
-            f"{number(float(ratios.max()))}"
-        )
-    return sentence + "."
 
 
 def _about_promises(result: Result) -> str:
@@ -280,8 +308,8 @@ def _about_check(result: Result) -> str:
 # ---- error curves -------------------------------------------------------------------------------
 
 
-def _about_bound(result: Result) -> str:
-    """Say whether the theorem's bound held."""
+def _about_bound(result: Result) -> tuple[str, str]:
+    """Say whether the theorem's bound held, and what the errors are."""
     config, curves = result.config, result.curves
     tasks = config.tasks * len(curves)
     above = sum(int(curve.above_bound) for curve in curves)
@@ -295,10 +323,11 @@ def _about_bound(result: Result) -> str:
             f"bound |α| exp(−T/2κ) after every loop; the largest was {number(largest)} of it"
         )
     return (
-        f"{opening}. After {config.loops} loops at d = {config.d} the median error is "
+        f"{opening}.",
+        f"After {config.loops} loops at d = {config.d} the median error is "
         f"{number(float(first.error[1, -1]))} for n = {first.n} and "
         f"{number(float(last.error[1, -1]))} for n = {last.n}, the median bound "
-        f"{number(float(first.bound[1, -1]))} and {number(float(last.bound[1, -1]))}."
+        f"{number(float(first.bound[1, -1]))} and {number(float(last.bound[1, -1]))}.",
     )
 
 
@@ -331,3 +360,8 @@ def _whole(n: Interval) -> str:
     value, low, high = (np.ceil(float(part) - 1e-9) for part in n)
     end = f"{high:,.0f}" if np.isfinite(high) else "more than were tried"
     return f"{value:,.0f} ({low:,.0f} to {end})"
+
+
+def _shortly(ratio: Interval) -> str:
+    """Write n/d, of which an end may be open."""
+    return text(ratio) if np.isfinite(ratio.high) else number(float(ratio.value))
