@@ -9,7 +9,7 @@ from loopcore import baselines, reference, tasks, theory
 from loopcore.studies.intervals import Interval
 from loopcore.studies.optima.reference import best_steps
 from loopcore.studies.parts import Parts
-from loopcore.studies.schedules import Config, compute, descent, plot, training
+from loopcore.studies.schedules import STUDY, Config, compute, descent, plot, training
 from loopcore.studies.schedules.words import findings, sheets
 
 pytest.importorskip("scipy")
@@ -252,31 +252,50 @@ def everywhere(interval, value):
 def test_findings_react_to_the_numbers(result):
     said = findings(result)
     known, learned = result.problems[0].known, result.problems[0].learned
-    assert "take the fewest loops" in said[0]
-    assert "on all 2 problems" in said[0]
+    assert "take the fewest loops on all 2 problems: for κ = 100 " in said[0]
+    assert "on 2 of 2 problems" in said[1]
     assert said[6].startswith("No distance of 1,200 tasks lies above")
     assert "Chebyshev's steps" in said[7]
-    mixed = Interval(*(part[::-1] for part in known.loops))
-    assert (
-        "holds for the median loops of 0 of 2" in findings(changed(result, "known", loops=mixed))[0]
+    mixed = findings(
+        changed(result, "known", loops=Interval(*(part[::-1] for part in known.loops)))
     )
+    assert "take the fewest loops on 0 of 2 problems" in mixed[0]
+    assert "on 0 of 2 problems" in mixed[1]
     broken = findings(changed(result, "known", above_bound=(0, 0, 7, 0)))
     assert "0 with η = 1/λ_max" in broken[6]
     assert "14 with momentum" in broken[6]
     good = findings(changed(result, "learned", median=everywhere(learned.median, 0)))
-    assert "smaller in 4 of 4 pairs of problem and T, larger in 0, not settled in 0" in good[2]
+    assert "the smaller median error in 4 of 4 pairs of problem and T, the larger in 0" in good[0]
+    assert "smaller than with Chebyshev's in 4 of 4 pairs of problem and T, larger in 0" in good[2]
+    assert "not settled in 0" in good[2]
     bad = findings(changed(result, "learned", tail=everywhere(learned.tail, 2)))
-    assert "smaller in 0 of 4 pairs of problem and T, larger in 4" in bad[3]
+    assert "smaller than with Chebyshev's in 0 of 4 pairs of problem and T, larger in 4" in bad[3]
+    wins = findings(changed(result, "learned", wins=everywhere(learned.wins, 1)))
+    assert "goes from 100 % (n/d = 2, T = 2) to 100 %" in wins[3]
+    repeated = everywhere(learned.repeated_median, 0.5)
+    slow = findings(changed(result, "learned", repeated_median=repeated))
+    goal = result.problems[0].known.median.value[3, SMALL.loops.index(16), 0]
+    assert f"to {0.5 / goal:,.0f} (n/d = 2) times" in slow[4]
     none = findings(changed(result, "learned", diverged=everywhere(learned.diverged, 0)))
     assert "diverge on none of the tasks" in none[4]
     some = findings(changed(result, "learned", diverged=everywhere(learned.diverged, 0.25)))
-    assert "on 25 (25 to 25) % of the tasks" in some[4]
+    assert "on 25 % of the tasks" in some[4]
     even = findings(changed(result, "learned", loss_ratio=everywhere(learned.loss_ratio, 1.01)))
     assert "in 8 of 8 cases" in even[5]
     assert "too long" not in even[5]
     for value, opening in ((9, "Chebyshev's steps must not be"), (0, "What Chebyshev's steps")):
         early = findings(changed(result, "known", early=everywhere(known.early, value)))
         assert early[7].startswith(opening)
+
+
+def test_findings_are_short(result):
+    first, *others = findings(result)
+    assert len(first) <= 350
+    assert max(map(len, others)) <= 600
+    assert len(others) <= 8
+    assert others[-1].startswith("Not settled")
+    assert len(STUDY.question) <= 300
+    assert len(STUDY.caption) <= 700
 
 
 def test_tables_fit_a_page(result):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopcore.studies.intervals import Interval, number, text
-from loopcore.studies.schedules.descent import METHODS
 from loopcore.studies.schedules.measure import LEARNED
 from loopcore.studies.study import Sheet
 
@@ -64,10 +63,10 @@ def sheets(result: Result) -> tuple[Sheet, ...]:
 
 
 def findings(result: Result) -> tuple[str, ...]:
-    """Say in sentences what the numbers show."""
+    """Say in sentences what the numbers show, the answers first."""
     return (
+        _answer(result),
         _about_loops(result),
-        _about_kappa(result),
         _about_learned(result),
         _about_tails(result),
         _about_repeats(result),
@@ -80,54 +79,43 @@ def findings(result: Result) -> tuple[str, ...]:
     )
 
 
+def _answer(result: Result) -> str:
+    """Say which steps take the fewest loops, and whether learned ones beat them."""
+    medians = [problem.known.loops.value[:, _ERROR, -1] for problem in result.problems]
+    fewest = sum(bool(loops[_CHEBYSHEV] <= loops.min()) for loops in medians)
+    count = len(medians)
+    hardest = max(result.problems, key=_kappa)
+    loops = hardest.known.loops
+    better, worse, pairs = _counts(result, tail=False, variant=0)
+    return (
+        "Chebyshev's steps take the fewest loops on "
+        f"{f'all {count}' if fewest == count else f'{fewest} of {count}'} problems: for "
+        f"{hardest.name} half of the tasks reach {number(result.config.tolerances[-1])} after "
+        f"{_whole(loops.at(_CHEBYSHEV, _ERROR, -1))}, and with η = 1/λ_max after "
+        f"{_whole(loops.at(_CONSTANT, _ERROR, -1))}. Learned steps, which know no task's spectrum, "
+        f"have the smaller median error in {better} of {pairs} pairs of problem and T, the larger "
+        f"in {worse}."
+    )
+
+
 # ---- steps that know the spectrum ---------------------------------------------------------------
 
 
 def _about_loops(result: Result) -> str:
-    """Say how many loops each method takes, where κ is largest and smallest."""
-    epsilon = result.config.tolerances[-1]
-    by_kappa = sorted(result.problems, key=lambda one: float(one.known.kappa.value))
-    said = []
-    for problem in by_kappa[::-1][:: max(len(by_kappa) - 1, 1)]:
-        loops = problem.known.loops
-        counts = ", ".join(
-            f"{_whole(loops.at(k, _ERROR, -1))} with {_NAMES[k]}" for k in range(len(METHODS))
-        )
-        said.append(
-            f"for {_where(problem)} half of the tasks reach {number(epsilon)} after {counts}"
-        )
-    order = [
-        bool(np.all(np.diff(problem.known.loops.value[:, _ERROR, -1]) <= 0))
-        for problem in result.problems
-    ]
-    verdict = (
-        f"Chebyshev's steps take the fewest loops, then momentum, 2/(λ_min + λ_max) and 1/λ_max, "
-        f"on all {len(order)} problems"
-        if all(order)
-        else f"The order of worst cases (Chebyshev, momentum, 2/(λ_min + λ_max), 1/λ_max) holds "
-        f"for the median loops of {sum(order)} of {len(order)} problems"
-    )
-    return f"{verdict}: {'; '.join(said)}."
-
-
-def _about_kappa(result: Result) -> str:
-    """Say how the gain grows with κ."""
-    by_kappa = sorted(result.problems, key=lambda one: float(one.known.kappa.value))
-    said = []
+    """Say in which order the methods are, and how the gain grows with κ."""
+    by_kappa = sorted(result.problems, key=_kappa)
+    said, ordered = [], 0
     for problem in by_kappa:
         loops = problem.known.loops.value[:, _ERROR, -1]
-        said.append(
-            f"{number(float(loops[_CONSTANT] / loops[_CHEBYSHEV]))} at κ = "
-            f"{number(float(problem.known.kappa.value), 4)}"
-        )
-    roots = [float(np.sqrt(problem.known.kappa.value)) for problem in by_kappa]
-    measure = by_kappa[-1].known.loops
+        ordered += bool(np.all(np.diff(loops) <= 0))
+        ratio = number(float(loops[_CONSTANT] / loops[_CHEBYSHEV]))
+        said.append(f"{ratio} at κ = {number(_kappa(problem), 4)}")
+    roots = [number(float(np.sqrt(_kappa(problem)))) for problem in by_kappa]
     return (
-        f"To {number(result.config.tolerances[-1])} the constant 1/λ_max takes more loops than "
-        f"Chebyshev's steps by a factor of {', '.join(said)}; √κ is {number(roots[0])} to "
-        f"{number(roots[-1])}. Counted by the distance ‖v(T) − θ*‖ they are "
-        f"{_whole(measure.at(_CONSTANT, _DISTANCE, -1))} and "
-        f"{_whole(measure.at(_CHEBYSHEV, _DISTANCE, -1))} at the largest κ."
+        "The order of the worst cases, Chebyshev, momentum, 2/(λ_min + λ_max), 1/λ_max, holds for "
+        f"the median loops to {number(result.config.tolerances[-1])} on {ordered} of "
+        f"{len(by_kappa)} problems. There 1/λ_max takes more loops than Chebyshev's steps by a "
+        f"factor of {', '.join(said)}; √κ goes from {roots[0]} to {roots[-1]}."
     )
 
 
@@ -195,42 +183,40 @@ def _about_stopping(result: Result) -> str:
 def _about_learned(result: Result) -> str:
     """Say where learned steps beat those that know λ_min and λ_max, in the median."""
     better, worse, total = _counts(result, tail=False, variant=1)
+    cells = [
+        (float(mine.value) / max(float(theirs.value), 1e-300), name, mine, theirs)
+        for name, mine, theirs in _pairs(result, tail=False, variant=0)
+    ]
+    ends = (min(cells, key=lambda cell: cell[0]), max(cells, key=lambda cell: cell[0]))
+    best, worst = (f"{name}: {text(mine)} against {text(theirs)}" for _, name, mine, theirs in ends)
     return (
-        "Learned steps, which know the distribution and nothing of the task, against Chebyshev's, "
-        f"which know its λ_min and λ_max, by the median error: {_compared(result, tail=False)} "
-        f"Learned in units of each task's 1/λ_max: smaller in {better} of {total}, larger in "
-        f"{worse}."
+        f"The median error with learned steps is {_compared(result, tail=False)}; the best for "
+        f"them is {best}, the worst {worst}. Learned in units of each task's 1/λ_max they have the "
+        f"smaller one in {better} of {total} pairs, the larger in {worse}."
     )
 
 
 def _about_tails(result: Result) -> str:
     """Say the same of the 95 % quantile, and of the share of tasks."""
-    config = result.config
-    wins = np.array([problem.learned.wins.value[:, 0] for problem in result.problems])  # (P, L)
-    p, k = np.unravel_index(np.argmin(wins), wins.shape)
-    fewest = result.problems[int(p)].learned.wins.at(int(k), 0)
-    shares = f"{number(100 * float(wins.min()), 2)} to {number(100 * float(wins.max()), 2)}"
+    shares = [
+        (float(problem.learned.wins.value[k, 0]), f"{problem.name}, T = {T}", problem, k)
+        for problem in result.problems
+        for k, T in enumerate(result.config.learned_loops)
+    ]
+    ends = (min(shares, key=lambda one: one[0]), max(shares, key=lambda one: one[0]))
+    few, many = (f"{_percent(p.learned.wins.at(k, 0))} ({name})" for _, name, p, k in ends)
     return (
-        f"By the 95 % quantile: {_compared(result, tail=True)} Learned steps have the smaller "
-        f"error on {shares} % of the tasks, fewest for {result.problems[int(p)].name} and T = "
-        f"{config.learned_loops[int(k)]} ({_percent(fewest)})."
+        f"The 95 % quantile of the error with learned steps is {_compared(result, tail=True)}. The "
+        f"share of tasks on which they have the smaller error goes from {few} to {many}."
     )
 
 
 def _compared(result: Result, *, tail: bool) -> str:
-    """Count where learned steps are better and worse, and name the extremes."""
+    """Count where learned steps are better and worse."""
     better, worse, total = _counts(result, tail=tail, variant=0)
-    cells = [
-        (
-            float(mine.value) / max(float(theirs.value), 1e-300),
-            f"{name}: {text(mine)} against {text(theirs)}",
-        )
-        for name, mine, theirs in _pairs(result, tail=tail, variant=0)
-    ]
-    cells.sort()
     return (
-        f"smaller in {better} of {total} pairs of problem and T, larger in {worse}, not settled in "
-        f"{total - better - worse}; the best for them is {cells[0][1]}, the worst {cells[-1][1]}."
+        f"smaller than with Chebyshev's in {better} of {total} pairs of problem and T, larger in "
+        f"{worse}, not settled in {total - better - worse}"
     )
 
 
@@ -263,28 +249,29 @@ def _about_repeats(result: Result) -> str:
     config = result.config
     longest, count = config.learned_loops[-1], config.repeats[-1]
     T = longest * count
-    said, lost = [], []
+    place = config.loops.index(T)
+    ratios, lost = [], []
     for problem in result.problems:
-        known, learned = problem.known, problem.learned
-        goal = float(known.median.value[_CHEBYSHEV, config.loops.index(T), _ERROR])
-        error = learned.repeated_median.at(-1, 0, _ERROR)
-        said.append(f"{text(error)} for {problem.name} (Chebyshev {number(goal)})")
-        lost.append(float(learned.diverged.value[-1, 0]))
-    worst = int(np.argmax(lost))
+        goal = float(problem.known.median.value[_CHEBYSHEV, place, _ERROR])
+        error = float(problem.learned.repeated_median.value[-1, 0, _ERROR])
+        ratios.append(error / max(goal, 1e-300))
+        lost.append(float(problem.learned.diverged.value[-1, 0]))
+    low, high = int(np.argmin(ratios)), int(np.argmax(ratios))
     sentence = (
-        f"For more loops than they were trained for, {longest} learned steps run {count} times "
-        f"have after T = {T} a median error of {', '.join(said)}"
+        f"For more loops than they were trained for, {longest} learned steps run {count} times, "
+        f"the median error after T = {T} is {number(ratios[low])} ({result.problems[low].name}) to "
+        f"{number(ratios[high])} ({result.problems[high].name}) times that of Chebyshev's steps"
     )
+    worst = int(np.argmax(lost))
     if lost[worst] > 0:
         share = result.problems[worst].learned.diverged
         sentence += (
-            ". They leave ‖v(T) − θ*‖ above 1, where v = 0 has it, on "
-            f"{_percent(share.at(-1, 0))} of the tasks for {result.problems[worst].name}, and in "
-            f"units of each task's 1/λ_max on {_percent(share.at(-1, 1))}: what one run multiplies "
-            "by more than 1 grows with each"
+            f". They leave ‖v(T) − θ*‖ above 1, that of v = 0, on {_percent(share.at(-1, 0))} of "
+            f"the tasks for {result.problems[worst].name}: what one run multiplies by more than 1 "
+            "grows with each"
         )
     else:
-        sentence += ", and diverge on none of the tasks"
+        sentence += ", and they diverge on none of the tasks"
     return sentence + "."
 
 
@@ -317,11 +304,9 @@ def _about_training(result: Result) -> str:
 # ---- words --------------------------------------------------------------------------------------
 
 
-def _where(problem: Measured) -> str:
-    """Name a problem, with its κ."""
-    if problem.name.startswith("κ"):
-        return problem.name
-    return f"{problem.name} (median κ = {number(float(problem.known.kappa.value), 4)})"
+def _kappa(problem: Measured) -> float:
+    """Return the median κ of a problem."""
+    return float(problem.known.kappa.value)
 
 
 def _range(values: list[float]) -> str:
@@ -330,8 +315,10 @@ def _range(values: list[float]) -> str:
 
 def _whole(loops: Interval) -> str:
     value, low, high = (f"{float(part):,.0f}" for part in loops)
-    return f"{value} ({low} to {high})"
+    return value if low == high else f"{value} ({low} to {high})"
 
 
 def _percent(share: Interval) -> str:
+    if share.low == share.high:
+        return f"{number(100 * float(share.value), 2)} %"
     return f"{text(Interval(*(100 * part for part in share)), 2)} %"
