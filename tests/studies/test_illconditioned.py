@@ -287,6 +287,8 @@ def test_findings_answer_the_question_and_react(result):
     assert "exp(−T/2κ) is below 2 in float64" in above[1]
     slow = findings(dataclasses.replace(result, rate=_scaled(result.rate, 0.6)))
     assert "but not like" in slow[0]
+    assert "do not end at the rate of the worst" in slow[2]
+    assert "end at the same rate" in said[2]
     assert "which is not (1 − 1/κ)^T: 40 %" in slow[1]
     broken = dataclasses.replace(result, broken=np.array([5, 0]))
     assert "is broken 5 in float64" in findings(broken)[7]

@@ -44,7 +44,6 @@ from loopcore.studies.illconditioned.measure import (
     Floor,
     Key,
     LoopedKey,
-    crossing,
     curve_keys,
     looped_keys,
     measure_curves,
@@ -56,7 +55,7 @@ from loopcore.studies.illconditioned.sheets import sheets
 from loopcore.studies.illconditioned.words import findings
 from loopcore.studies.intervals import Interval, quantile
 from loopcore.studies.parts import SILENT, Parts
-from loopcore.studies.slopes import median_slope, nothing, put, slope
+from loopcore.studies.slopes import median_slope, nothing, put
 from loopcore.studies.study import Study
 
 __all__ = ["QUICK", "STUDY", "Config", "Result", "compute", "findings", "plot", "sheets"]

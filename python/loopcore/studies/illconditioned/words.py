@@ -127,22 +127,25 @@ def _theorem(result: Result) -> str:
 
 def _random_rate(result: Result) -> str:
     """Tell the late rate of random θ*."""
-    kappa, words = _kappas(result), []
+    kappa, words, near = _kappas(result), [], True
     for a, kind in enumerate(KINDS):
         rate = result.rate.at(a, _RANDOM, slice(None), 0)
         there = np.flatnonzero(np.isfinite(rate.value))
         if there.size:
-            first, last = int(there[0]), int(there[-1])
-            words.append(
-                f"{_text(rate.at(first))} at κ = {number(kappa[first])} and {_text(rate.at(last))} "
-                f"at κ = {number(kappa[last])} with the {kind} spectrum"
-            )
+            ends = dict.fromkeys((int(there[0]), int(there[-1])))
+            told = (f"{_text(rate.at(c))} at κ = {number(kappa[c])}" for c in ends)
+            words.append(f"{' and '.join(told)} with the {kind} spectrum")
+            last = there[-1]
+            near &= bool(abs(rate.value[last] / theory_rate(kappa)[last] - 1) <= _CLOSE)
     if not words:
         return "No late rate of random θ* could be measured."
-    return (
-        "Random θ* end at the same rate: between 2κ and 8κ loops κ times the rate is "
-        f"{'; '.join(words)}. What they gain is the weight of the small eigenvalues, not the rate."
+    start = (
+        "Random θ* end at the same rate where κ is large, and gain the weight of the small "
+        "eigenvalues only"
+        if near
+        else "Random θ* do not end at the rate of the worst"
     )
+    return f"{start}: between 2κ and 8κ loops κ times the rate is {'; '.join(words)}."
 
 
 def _slow_start(result: Result) -> str:
