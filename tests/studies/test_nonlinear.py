@@ -27,9 +27,9 @@ from loopcore.studies.nonlinear.config import (
     least_error,
     raw_floor,
 )
-from loopcore.studies.nonlinear.findings import _small
 from loopcore.studies.nonlinear.kernels import modes
 from loopcore.studies.nonlinear.measure import Part, _tuned, draw, keys, measure_part
+from loopcore.studies.nonlinear.sheets import small
 from loopcore.studies.parts import Parts
 
 pytest.importorskip("scipy")
@@ -167,7 +167,7 @@ def test_tuning_takes_the_least_finite_mean():
         (np.array([[np.inf, 3.0], [1.0, 3.0]]), 0.5, 1.0),
         (np.array([[np.nan, 4.0], [1.0, 1.0]]), 1.0, 2.0),
     ]
-    assert _tuned(lambda _: tried, None) == ((1, 1.0, 2.0), 1)
+    assert _tuned(tried) == (1, 1, 1.0, 2.0, 2.5)
 
 
 def test_loops_on_features_are_the_literal_ones():
@@ -319,42 +319,79 @@ def scaled(result, factor, *methods):
     return dataclasses.replace(result, cells=tuple(cells))
 
 
+def are_short(found):
+    assert found[0].startswith("Open question 6: ")
+    assert len(found[0]) <= 350
+    assert max(map(len, found)) <= 600
+    assert len(found) <= 9
+
+
 def test_findings_are_made_from_the_numbers(result):
     found = STUDY.findings(result)
-    assert len(found) == 7
-    assert found[0].startswith("Open question 6")
+    are_short(found)
+    assert len(found) == 9
+    last = result.quadratic(3, *KERNELS)[-1].scores
+    name = min(KERNELS, key=lambda kernel: last[kernel].held_out)
+    assert f"loops on raw features leave {last[CONSTANT].error.value:.3g} (" in found[0]
+    assert f"({name}, chosen on held-out tasks) {last[name].error.value:.3g} (" in found[0]
+    assert "less than any linear function" in found[0]
     value = result.quadratic(3)[-1].scores[CONSTANT].error.value
-    assert f"d = 3: {value:.3g} (" in found[0]
-    assert "floor 0.667" in found[0]
-    assert "no measured interval lies below them" in found[0]
-    assert "of 2 intervals hold it" in found[1]
-    assert "from n = p on it is exact" in found[1]
-    assert "n = 3p" in found[2]
-    assert "learns quadratic functions" in found[3]
-    assert "ReLU network, n = 2p" in found[5]
-    assert "d above 3" in found[6]
+    assert f"{value:.3g} (" in found[1]
+    assert "at d = 3 (where that is 0.667)" in found[1]
+    assert "Of 16 intervals, with and without the 1, 0 lie below their floors." in found[1]
+    assert "of 2 intervals hold it" in found[2]
+    assert "from n = p on it is exact" in found[2]
+    assert "n = 3p" in found[3]
+    assert "learns quadratic functions" in found[4]
+    assert "in place of loops" in found[6]
+    assert "ReLU network, n = 2p" in found[7]
+    assert "d above 3" in found[8]
+    assert len(STUDY.question) <= 300
+    assert len(STUDY.caption) <= 700
 
 
 def test_findings_say_what_other_numbers_show(result):
     found = STUDY.findings(scaled(result, 0.1, RAW, CONSTANT))
-    assert "measured intervals lie below them, which should not be" in found[0]
+    are_short(found)
+    assert "16 lie below their floors, which should not be" in found[1]
     found = STUDY.findings(scaled(result, 1e25, LIMIT))
-    assert "0 of 2 intervals hold it" in found[1]
-    assert "NOT exact" in found[1]
+    assert "0 of 2 intervals hold it" in found[2]
+    assert "NOT exact" in found[2]
     found = STUDY.findings(scaled(result, 1e9, LIFTED))
-    assert "over 256 at d = 2, n = 3p" in found[2]
-    assert "better in 0 of 6 settings, worse in 6" in found[3]
+    are_short(found)
+    assert "over 256 at d = 2, n = 3p" in found[3]
+    assert "better in 0 of 6 settings, worse in 6; 0 are not settled" in found[4]
     found = STUDY.findings(scaled(result, 100, *KERNELS))
-    assert "does not come below the floor" in found[3]
-    assert "at no n tried" in found[3]
-    assert "lacks loops" in found[4]
-    assert "lacks loops" not in STUDY.findings(scaled(result, 1e6, *KERNEL_RIDGES))[4]
+    are_short(found)
+    assert "no less than a linear function" in found[0]
+    assert "does not always learn" in found[4]
+    assert "at no n tried at d = 3" in found[4]
+    assert "exp attention lacks loops" in found[6]
+    assert "is not settled" in STUDY.findings(scaled(result, 1e6, *KERNEL_RIDGES))[6]
+
+
+def test_kernels_are_chosen_on_held_out_tasks(result):
+    cells = []
+    for cell in result.cells:
+        scores = {
+            name: dataclasses.replace(score, held_out=0.0 if name == "relu" else 1.0)
+            for name, score in cell.scores.items()
+        }
+        cells.append(dataclasses.replace(cell, scores=scores))
+    found = STUDY.findings(dataclasses.replace(result, cells=tuple(cells)))
+    relu = result.quadratic(3, *KERNELS)[-1].scores["relu"].error
+    assert f"(relu, chosen on held-out tasks) {relu.value:.3g} (" in found[0]
+    for method in METHODS:
+        part = result.cells[0].scores[method]
+        assert np.isnan(part.held_out) == (method in (CHOSEN, LIMIT))
 
 
 def test_findings_of_little(tiny):
     found = STUDY.findings(tiny)
-    assert len(found) == 6  # no other targets
-    assert "No setting has more examples than lifted features." in found[2]
+    are_short(found)
+    assert len(found) == 8  # no other targets
+    few = dataclasses.replace(TINY, rates=(0.67,))
+    assert "No setting has as many examples" in STUDY.findings(compute(few))[3]
 
 
 @pytest.mark.parametrize("which", ["result", "tiny"])
@@ -366,6 +403,7 @@ def test_sheets_fit_a_terminal(which, request):
         assert {len(line) for line in lines} == {len(sheet.columns)}
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         assert sum(widths) + 2 * (len(widths) - 1) <= 80
+        assert len(sheet.title) <= 80
 
 
 def test_sheets_of_the_whole_study_fit_too(result):
@@ -394,7 +432,7 @@ def test_sheets_of_the_whole_study_fit_too(result):
     ],
 )
 def test_errors_are_written_in_few_characters(value, written):
-    assert _small(value) == written
+    assert small(value) == written
 
 
 def test_figure_shows_the_numbers(result):

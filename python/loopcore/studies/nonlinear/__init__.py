@@ -34,9 +34,10 @@ from __future__ import annotations
 from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.nonlinear.config import QUICK, Config
 from loopcore.studies.nonlinear.figure import plot
-from loopcore.studies.nonlinear.findings import findings, sheets
+from loopcore.studies.nonlinear.findings import findings
 from loopcore.studies.nonlinear.measure import Part, keys, measure_part
 from loopcore.studies.nonlinear.result import Cell, Result, Score, summed_up
+from loopcore.studies.nonlinear.sheets import sheets
 from loopcore.studies.parts import SILENT, Parts
 from loopcore.studies.study import Study
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -45,12 +44,29 @@ class Part(NamedTuple):
     """The step as tuned, in units of 1/λ_max, (); NaN for methods without one."""
     width: Array
     """The temperature, bandwidth, penalty or number of neighbours as tuned, (), or NaN."""
+    held_out: Array
+    """The mean squared error on the held-out tasks, (); NaN for methods that are not tuned."""
     deviation: Array
     """How far kernel attention was from its closed form, over the largest |y|, (); or 0."""
 
 
 Tried = tuple[Array, float, float]
 """Squared errors (B, K) by T with one step and one width, that step, that width."""
+
+
+class Best(NamedTuple):
+    """What has the least mean error on held-out tasks."""
+
+    place: int
+    """Of step and width, among those that were tried."""
+    k: int
+    """Of T, among the candidates."""
+    step: float
+    width: float
+    error: float
+
+
+_UNTUNED = Best(0, 0, np.nan, np.nan, np.nan)
 
 
 def keys(config: Config) -> list[Key]:
@@ -71,8 +87,8 @@ def measure_part(config: Config, key: Key) -> Part:
         return _kernel(config, method, d, held_out, test)
     if method in (CHOSEN, LIMIT):
         return _part(test, _task_by_task(config, method, test)[:, None])
-    tried, best = _tuned(lambda batch: _baseline(config, method, d, batch), held_out)
-    return _part(test, _baseline(config, method, d, test)[best][0], width=tried[2])
+    best = _tuned(_baseline(config, method, d, held_out))
+    return _part(test, _baseline(config, method, d, test)[best.place][0], best)
 
 
 @lru_cache(maxsize=2)  # measured and held-out tasks: of one setting, method after method
@@ -84,22 +100,33 @@ def draw(config: Config, setting: Setting, numbers: range) -> Tasks:
     return tasks.draw(numbers, *size, targets=targets, queries=config.queries, rng=seed)
 
 
-def _tuned(
-    method: Callable[[Tasks], list[Tried]], held_out: Tasks
-) -> tuple[tuple[int, float, float], int]:
-    """Return T's place, step and width of the least mean error, and the place of the last two."""
-    tried = method(held_out)
+def _tuned(tried: list[Tried]) -> Best:
+    """Return what has the least finite mean."""
     means = np.array([errors.mean(axis=0) for errors, _, _ in tried])  # (W, K)
     means = np.where(np.isfinite(means), means, np.inf)
     w, k = np.unravel_index(means.argmin(), means.shape)
-    return (int(k), *tried[w][1:]), int(w)
+    return Best(int(w), int(k), *tried[w][1:], float(means[w, k]))
 
 
-def _part(test: Tasks, curve: Array, k: int = 0, **settings: Any) -> Part:
-    found = {"loops": 0, "step": np.nan, "width": np.nan, "deviation": 0.0} | settings
-    variance = test.y_query.var(axis=-1, ddof=1)
-    error = found.pop("error", curve[:, k])
-    return Part(error, curve, variance, **{n: np.asarray(v) for n, v in found.items()})
+def _part(
+    test: Tasks,
+    curve: Array,
+    best: Best = _UNTUNED,
+    *,
+    loops: int = 0,
+    error: Array | None = None,
+    deviation: float = 0.0,
+) -> Part:
+    return Part(
+        error=curve[:, best.k] if error is None else error,
+        curve=curve,
+        variance=test.y_query.var(axis=-1, ddof=1),
+        loops=np.asarray(loops),
+        step=np.asarray(best.step),
+        width=np.asarray(best.width),
+        held_out=np.asarray(best.error),
+        deviation=np.asarray(deviation),
+    )
 
 
 def _squared(predicted: npt.NDArray[Any], batch: Tasks) -> Array:
@@ -131,8 +158,8 @@ def _linear(config: Config, method: str, held_out: Tasks, test: Tasks) -> Part:
             tried.append((_squared(v @ queries.swapaxes(-1, -2), batch), step, np.nan))
         return tried
 
-    (k, step, _), _ = _tuned(lambda batch: looped(batch, config.steps), held_out)
-    return _part(test, looped(test, (step,))[0][0], k, loops=T[k], step=step)
+    best = _tuned(looped(held_out, config.steps))
+    return _part(test, looped(test, (best.step,))[0][0], best, loops=int(T[best.k]))
 
 
 # ---- kernel attention ----------------------------------------------------------------------------
@@ -153,21 +180,24 @@ def _kernel(config: Config, name: str, d: int, held_out: Tasks, test: Tasks) -> 
                 tried.append((_squared(predicted, batch), step, width))
         return tried
 
-    (k, step, width), _ = _tuned(looped, held_out)
-    spectrum = modes(name, width * root, *_examples(test))
-    predicted = spectrum.looped(T, step)
+    best = _tuned(looped(held_out))
+    width = best.width * root
+    spectrum = modes(name, width, *_examples(test))
+    predicted = spectrum.looped(T, best.step)
     curve = _squared(predicted, test)
     few = slice(0, config.checked)
     options: dict[str, Any] = {
-        "bandwidth" if name == "rbf" else "temperature": width * root,
-        "eta": (step / spectrum.top[few])[:, None],
+        "bandwidth" if name == "rbf" else "temperature": width,
+        "eta": (best.step / spectrum.top[few])[:, None],
     }
     model = loopcore.models.kernel(name, d, **options)  # type: ignore[arg-type]
     X, y, x_query = (part[few] for part in _examples(test))
-    measured = model.predict(X, y, x_query, int(T[k]))  # (checked, m)
-    apart = np.abs(measured - predicted[few, k]).max() / np.abs(y).max()
-    error = np.append(((measured - test.y_query[few]) ** 2).mean(-1), curve[config.checked :, k])
-    return _part(test, curve, k, error=error, loops=T[k], step=step, width=width, deviation=apart)
+    loops = int(T[best.k])
+    measured = model.predict(X, y, x_query, loops)  # (checked, m)
+    apart = float(np.abs(measured - predicted[few, best.k]).max() / np.abs(y).max())
+    rest = curve[config.checked :, best.k]
+    error = np.append(((measured - test.y_query[few]) ** 2).mean(-1), rest)
+    return _part(test, curve, best, loops=loops, error=error, deviation=apart)
 
 
 def _examples(batch: Tasks) -> tuple[Array, Array, Array]:

@@ -30,6 +30,8 @@ class Score:
     step, width : float
         The step in units of 1/λ_max, and the temperature or bandwidth in units of √d, the penalty
         in units of λ_max or the number of neighbours, as tuned; NaN where there is none.
+    held_out : float
+        Mean squared error on the held-out tasks; NaN for methods that are not tuned.
     deviation : float
         How far kernel attention was from its closed form, over the largest |y|.
     """
@@ -40,6 +42,7 @@ class Score:
     loops: int
     step: float
     width: float
+    held_out: float
     deviation: float
 
 
@@ -98,5 +101,6 @@ def _score(part: Part) -> Score:
         loops=int(part.loops),
         step=float(part.step),
         width=float(part.width),
+        held_out=float(part.held_out),
         deviation=float(part.deviation),
     )
