@@ -128,8 +128,12 @@ def test_single_step_is_the_least_loss_on_prompts(eigenvalues):
 def test_uniform_single_step_is_the_least_loss_on_prompts():
     prompts = uniform([3], 30_000, 4, 3)
     one = closed.one_step_independent(4, 3, 1 / 3, 9 / 5)
-    model = ahn.descent(np.eye(3), np.array([one.eta]))
-    assert losses(model, prompts, 1).mean() == pytest.approx(one.loss, rel=0.02)  # E y² = 1
+
+    def loss(eta):
+        return losses(ahn.descent(np.eye(3), np.array([eta])), prompts, 1).mean()
+
+    assert loss(one.eta) == pytest.approx(one.loss, rel=0.02)  # E y² = 1
+    assert loss(one.eta) < min(loss(0.9 * one.eta), loss(1.1 * one.eta))
 
 
 def test_layered_gradient_and_minimum():
@@ -255,7 +259,7 @@ def test_trained_layers(result):
     assert np.all(result.layer.trained > 0.99)  # one step is the best one layer
     assert np.all(result.layer.trained[:, 1] < result.layer.trained[:, 0])
     assert extrapolated(result.layer.trained).mean == pytest.approx(1, abs=0.06)
-    assert result.layer.step.mean() == pytest.approx(1, abs=0.03)
+    assert result.layer.repeated == pytest.approx(1.1, abs=0.1)  # of few prompts
     assert result.loops.plus.mean() == pytest.approx(0.705, abs=0.03)
     assert np.all(result.trained.training < 1.5e-3)
 

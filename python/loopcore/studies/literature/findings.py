@@ -134,13 +134,15 @@ def _equal(ratio: Estimate, name: str) -> str:
 def _about_damping(result: Result) -> str:
     damped = result.damped
     unstable, median = estimate(100 * damped.unstable), estimate(damped.median[:, 1, -1])
+    layer = estimate(result.layer.repeated)
     undamped, tamed = (_course(curve) for curve in np.median(damped.log_mean, 0))
     return (
         "Why von Oswald et al. damp: the best single step, repeated, diverges on "
         f"{plus_minus(_at(unstable, 0))} % of the prompts (η λ_max > 2), and the mean loss of "
         f"{result.config.prompts:,} prompts {undamped}. Damped by 0.75 it does so on "
         f"{plus_minus(_at(unstable, 1))} %, and their mean loss {tamed}; the median prompt has "
-        f"{plus_minus(median)} of E y² left after {oswald.REPEATED[-1]} steps."
+        f"{plus_minus(median)} of E y² left after {oswald.REPEATED[-1]} steps, and the trained "
+        f"layer, so repeated, {plus_minus(layer)} times that."
     )
 
 

@@ -35,8 +35,6 @@ REPEATED = np.array([1, 2, 3, 4, 5, 7, 10, 14, 20, 28, 40, 50])
 class Layer(NamedTuple):
     """One layer of linear attention, all entries of P and Q trained, beside one step."""
 
-    step: Array
-    """The best of their 250 steps on 10,000 tasks, over the closed form, ()."""
     loss: Array
     """The loss of one step on fresh prompts, over E y², ()."""
     trained: Array
@@ -46,16 +44,9 @@ class Layer(NamedTuple):
 
 
 def measure_layer(config: Config, repeat: int) -> Layer:
-    """Find the best step on a grid, and train one layer from it."""
+    """Train one layer from the best step."""
     d = D_OSWALD
     seed = [config.seed, Stream.LAYER, repeat]
-    found = uniform([*seed, 0], 10_000)
-    gradient = loopcore.run(found.X, found.y, 1.0, 1, eta=1.0, num_threads=1)
-    grid = np.arange(0.001, 25, 0.1)  # of a mean loss, for x in (−½, ½)^d: 4/n of it here
-    # loss(η) = E‖w‖² − 2η E⟨w, g⟩ + η² E‖g‖², up to the variance of x
-    linear, square = np.mean(found.w * gradient), np.mean(gradient**2)
-    steps = grid / (4 * N_OSWALD)
-    step = steps[np.argmin(steps * (steps * square - 2 * linear))]
     held = uniform([*seed, 1], config.prompts)
     P, Q = np.diag(np.append(np.zeros(d), 1.0)), np.diag(np.append(np.ones(d), 0.0))
     gd = mean_loss(LoopedTransformer(P, Q, ONE.eta, update="all"), held)
@@ -71,7 +62,7 @@ def measure_layer(config: Config, repeat: int) -> Layer:
     kept = LoopedTransformer(P_trained, Q_trained, DAMPING, update="targets")
     plain = LoopedTransformer(P, Q, DAMPING * ONE.eta, update="targets")
     after = [np.median(losses(m, held, 50)) for m in (kept, plain)]
-    return Layer(step / ONE.eta, gd / POWER, np.array(ratios), np.array(after[0] / after[1]))
+    return Layer(gd / POWER, np.array(ratios), np.array(after[0] / after[1]))
 
 
 class Loops(NamedTuple):
