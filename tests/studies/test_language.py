@@ -11,6 +11,7 @@ import pytest
 
 import loopcore
 from loopcore import baselines
+from loopcore.studies.intervals import Interval
 from loopcore.studies.language import QUICK, STUDY, Config, compute, findings, plot, sheets
 from loopcore.studies.language import learners as learning
 from loopcore.studies.language.corpus import load
@@ -368,12 +369,17 @@ def test_spectra_and_errors_are_those_of_loopcore(corpus, alice):
             assert (s.rank[..., i].ravel() == spectrum.rank).all()
             assert s.lambda_max[..., i].ravel() == pytest.approx(spectrum.lambda_max)
             error = loopcore.errors(X[:, None], Y, 1.0, 30, relative=True, at=TINY.loops)
-            quartiles = np.quantile(error.reshape(-1, 3), (0.25, 0.5, 0.75), axis=0)
-            assert s.error[:, i] == pytest.approx(quartiles, rel=1e-7)
+            middle = np.median(error, axis=1)  # over targets, (60, 3)
+            assert s.error.value[i] == pytest.approx(np.median(middle, axis=0), rel=1e-7)
+            alone = median(middle.reshape(6, 10, 3)[..., 2])
+            assert s.error.low[i, 2] == pytest.approx(alone.low, rel=1e-7)
+            assert s.error.high[i, 2] == pytest.approx(alone.high, rel=1e-7)
+            bound = np.exp(-np.array(TINY.loops) / (2 * spectrum.kappa[:, None]))
+            assert s.bound[i] == pytest.approx(np.median(bound, axis=0), rel=1e-7)
             assert s.compared == 60 * 4
         assert s.d == 5
         assert not s.broken.any()
-        assert (s.error[1] <= s.bound[1] + 1e-9).all()
+        assert (s.error.value <= s.bound + 1e-9).all()
     assert alice.spectra[1].rank[..., 0].min() < 5  # words repeat
 
 
@@ -478,11 +484,12 @@ def change(result, **parts):
 def test_findings_say_what_the_numbers_say(result, alice):
     found = findings(result)
     assert found[0].startswith("Open question 3, language: on Alice's Adventures in Wonderland")
-    assert "is kept by all" in found[1]
+    total = 2 * 60 * 4 * 2 * 3  # inputs, prompts, targets, n, T
+    assert f"all {total:,} relative errors keep exp(−T/2κ)" in found[0]
     broken = np.zeros_like(alice.spectra[0].broken)
     broken[0, 1] = 7
     spectra = (alice.spectra[0]._replace(broken=broken), alice.spectra[1])
-    assert "is broken by 7 of" in findings(change(result, spectra=spectra))[1]
+    assert f"7 of {total:,} relative errors break" in findings(change(result, spectra=spectra))[0]
 
     def shifted(by):
         curves = tuple(
@@ -490,10 +497,15 @@ def test_findings_say_what_the_numbers_say(result, alice):
         )
         return findings(change(result, curves=curves))
 
-    assert "the loop is below the bigram model" in shifted(3.0)[0]
-    assert "the loop is above the unigram model" in shifted(-3.0)[0]
-    assert "the loss rises by" in shifted(3.0)[6]
-    assert "the loss falls by" in shifted(-3.0)[6]
+    assert "less than a bigram model of the training part" in shifted(3.0)[0]
+    assert "more than a unigram model" in shifted(-3.0)[0]
+    rivals = 5
+    assert "better for certain" not in shifted(3.0)[rivals]
+    assert "worse for certain: ridge by" in shifted(3.0)[rivals]
+    assert "better for certain: ridge by" in shifted(-3.0)[rivals]
+    assert "worse for certain" not in shifted(-3.0)[rivals]
+    assert "lower at 0 and higher at 2 of 2 context lengths" in shifted(3.0)[4]
+    assert "lower at 2 and higher at 0 of 2 context lengths" in shifted(-3.0)[4]
     trigram = alice.reference("trigram").loss
     white = alice.curve("loops, whitened inputs")
     for by, words in (
@@ -503,8 +515,24 @@ def test_findings_say_what_the_numbers_say(result, alice):
     ):
         mixed = np.broadcast_to((trigram + by)[:, None], white.mixed.shape)
         curves = tuple(c._replace(mixed=mixed) if c is white else c for c in alice.curves)
-        assert words in findings(change(result, curves=curves))[7]
+        assert words in findings(change(result, curves=curves))[6]
     assert found[-1].startswith("Not settled: no benchmark")
+    slow = tuple(s._replace(error=Interval(*[np.ones((2, 3))] * 3)) for s in alice.spectra)
+    assert "none falls to ½ by T = 30" in findings(change(result, spectra=slow))[1]
+
+
+@pytest.mark.parametrize("by", [-3.0, 0.0, 3.0])
+def test_findings_are_short(result, alice, by):
+    one = alice._replace(
+        name="x" * 32, curves=tuple(c._replace(loss=c.loss + by) for c in alice.curves)
+    )
+    first, *others = findings(dataclasses.replace(result, texts=(one, one)))
+    assert first.startswith("Open question 3")
+    assert len(first) <= 350
+    assert len(others) <= 8
+    assert max(map(len, others)) <= 600
+    assert len(STUDY.question) <= 300
+    assert len(STUDY.caption) <= 700
 
 
 def test_tables_fit(result):
@@ -521,7 +549,8 @@ def test_tables_fit(result):
 def test_figure_draws_what_there_is_without_warnings(result, alice):
     assert len(plot(result).axes) == 4
     hollow = tuple(
-        s._replace(error=0 * s.error, kappa=np.full_like(s.kappa, np.nan)) for s in alice.spectra
+        s._replace(error=Interval(*[0 * s.error.value] * 3), kappa=np.full_like(s.kappa, np.nan))
+        for s in alice.spectra
     )
     plot(change(result, spectra=hollow)).canvas.draw()
     findings(change(result, spectra=(hollow[0]._replace(kappa=alice.spectra[0].kappa),) * 2))

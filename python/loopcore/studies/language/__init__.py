@@ -25,7 +25,7 @@ training part: unigram, bigram, trigram (`ngrams`). Each is also mixed with the 
 one weight chosen on validation.
 
 Of every test prompt: rank and κ of XᵀX, and |⟨v(T), θ̂⟩ − ‖θ̂‖²| / ‖θ̂‖² of each of its targets,
-which exp(−T/2κ) bounds.
+which exp(−T/2κ) bounds; shown are medians over prompts of the median over a prompt's targets.
 
 Intervals are percentile intervals over resampled blocks of neighbouring test positions. They do
 not see the choices made on validation data, other texts, or dependence beyond a block.
@@ -47,9 +47,10 @@ from __future__ import annotations
 from loopcore.studies.language.config import QUICK, Config
 from loopcore.studies.language.corpus import load
 from loopcore.studies.language.figure import plot
-from loopcore.studies.language.findings import findings, sheets
+from loopcore.studies.language.findings import findings
 from loopcore.studies.language.measure import measure
 from loopcore.studies.language.results import Result
+from loopcore.studies.language.sheets import sheets
 from loopcore.studies.parts import SILENT, Parts
 from loopcore.studies.study import Study
 
@@ -103,8 +104,8 @@ STUDY = Study(
         "data; the band is the 95 % interval, over resampled blocks of the test part, of how far "
         "the loop on whitened inputs is below the unigram model, and dashed lines are models of "
         "the training part. Top right: by loops, with the temperature chosen for each. Bottom "
-        "left: median relative error over test prompts and targets, and median of the bound. "
-        "Bottom right: κ over non-zero eigenvalues."
+        "left: median over test prompts of the median relative error of a prompt's targets, and "
+        "the bound's median. Bottom right: κ over non-zero eigenvalues."
     ),
     sources=(
         "arXiv 2410.11268",

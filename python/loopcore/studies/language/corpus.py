@@ -25,6 +25,8 @@ Words = npt.NDArray[np.int64]
 Inputs = Literal["plain", "whitened"]
 Part = Literal["validation", "test"]
 
+_LONGEST_NAME = 32
+
 
 class Prompts(NamedTuple):
     """Prompts of n pairs of a word and the next one, each with m targets on one X."""
@@ -119,7 +121,8 @@ def load(config: Config) -> list[Corpus]:
 
 
 def _name(path: Path | None) -> str:
-    return "Alice's Adventures in Wonderland" if path is None else path.name
+    name = "Alice's Adventures in Wonderland" if path is None else path.name
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _spread(start: int, end: int, config: Config) -> Words:

@@ -9,16 +9,18 @@ import numpy.typing as npt
 
 from loopcore import theory
 from loopcore.studies.drawing import REFERENCE, legend, new_figure, series
-from loopcore.studies.language.findings import (
+from loopcore.studies.language.results import (
     FOLLOWING,
     NEAREST,
     PLAIN,
     RIDGE,
     TRAINED,
+    UNIGRAM,
     WHITENED,
-    test_loss,
+    Measured,
+    Result,
+    mean,
 )
-from loopcore.studies.language.results import Measured, Result, mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,14 +57,14 @@ def _draw_contexts(axes: Axes, one: Measured) -> None:
         (one.curve(NEAREST), "neighbours"),
         (one.counts, "counts"),
     )
-    unigram = one.reference("unigram").loss
-    below = mean(test_loss(named[0][0]) - unigram[:, None])
+    unigram = one.reference(UNIGRAM).loss
+    below = mean(named[0][0].tested - unigram[:, None])
     low, high = below.low + unigram.mean(), below.high + unigram.mean()
     axes.fill_between(lengths, low, high, color="0.86", linewidth=0)
     for k, (curve, name) in enumerate(named):
-        axes.plot(lengths, test_loss(curve).mean(0), label=name, **series(k))
+        axes.plot(lengths, curve.tested.mean(0), label=name, **series(k))
     lines = [(r.name, float(r.loss.mean())) for r in one.references]
-    lines.append(("ridge, training part", float(test_loss(one.whole).mean())))
+    lines.append(("ridge, training part", float(one.whole.tested.mean())))
     for name, value in lines:
         axes.axhline(value, **REFERENCE)
         axes.annotate(
@@ -112,7 +114,7 @@ def _draw_errors(axes: Axes, one: Measured, loops: Array) -> None:
         for s in one.spectra[::-1]:
             style = series(k)
             name = f"$n$ = {lengths[i]:.0f}, {s.name}"
-            error, bound = (np.where(e > _FLOOR, e, np.nan) for e in (s.error[1, i], s.bound[1, i]))
+            error, bound = (np.where(e > _FLOOR, e, np.nan) for e in (s.error.value[i], s.bound[i]))
             axes.plot(loops, error, label=name, **style)
             style |= {"linestyle": ":", "fillstyle": "none"}
             axes.plot(loops, bound, **style)

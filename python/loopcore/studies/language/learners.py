@@ -12,6 +12,14 @@ import loopcore
 from loopcore import baselines
 from loopcore.studies.language.config import Config
 from loopcore.studies.language.corpus import Corpus, Inputs, Prompts
+from loopcore.studies.language.results import (
+    FOLLOWING,
+    NEAREST,
+    PLAIN,
+    RIDGE,
+    TRAINED,
+    WHITENED,
+)
 
 Array = npt.NDArray[np.float64]
 
@@ -76,12 +84,12 @@ def learners(config: Config, n: int, trained: Sequence[Training]) -> list[Learne
         return _apply(trained[len(config.trained_loops) :], scaled)
 
     return [
-        Learner("loops, plain inputs", "T", config.loops, "plain", loop),
-        Learner("loops, whitened inputs", "T", config.loops, "whitened", loop),
-        Learner("trained P, Q, η", "T", config.trained_loops, "whitened", preconditioned),
-        Learner("trained P, Q, η over λ_max", "T", config.trained_loops, "whitened", following),
-        Learner("ridge", "p/n", config.penalties, "whitened", ridge),
-        Learner("nearest neighbours", "k", config.neighbors, "whitened", nearest),
+        Learner(PLAIN, "T", config.loops, "plain", loop),
+        Learner(WHITENED, "T", config.loops, "whitened", loop),
+        Learner(TRAINED, "T", config.trained_loops, "whitened", preconditioned),
+        Learner(FOLLOWING, "T", config.trained_loops, "whitened", following),
+        Learner(RIDGE, "p/n", config.penalties, "whitened", ridge),
+        Learner(NEAREST, "k", config.neighbors, "whitened", nearest),
     ]
 
 

@@ -16,7 +16,18 @@ from loopcore.studies.language.config import Config
 from loopcore.studies.language.corpus import Corpus, Inputs, Part
 from loopcore.studies.language.learners import Learner, Tasks, Training, draw_tasks, learners, train
 from loopcore.studies.language.readout import TEMPERATURES, losses, scores, scores_of
-from loopcore.studies.language.results import Curve, Measured, Reference, Spectra
+from loopcore.studies.language.results import (
+    BIGRAM,
+    COUNTS,
+    TRIGRAM,
+    UNIGRAM,
+    WHOLE,
+    Curve,
+    Measured,
+    Reference,
+    Spectra,
+    median,
+)
 from loopcore.studies.parts import Parts
 
 Array = npt.NDArray[np.float64]
@@ -26,7 +37,6 @@ Predict = Callable[[Words], Array]  # positions (B,) → ŷ (B, C, m)
 _SLICE = 500  # positions a part
 _ROUNDING = 1e-9  # what an error may be above the bound, which falls below all rounding
 _WEIGHTS = np.linspace(0, 1, 41)
-_QUARTILES = (0.25, 0.5, 0.75)
 
 
 class _Counted(NamedTuple):
@@ -78,14 +88,12 @@ class _Prompts(NamedTuple):
     rank: Array
     """(P,)"""
     error: Array
-    """(3, K)"""
-    bound: Array
-    """(3, K)"""
+    """Medians over targets, (P, K)."""
     broken: Array
     """(K,)"""
 
 
-REFERENCES = ("unigram", "bigram", "trigram")
+REFERENCES = (UNIGRAM, BIGRAM, TRIGRAM)
 INPUTS: tuple[Inputs, ...] = ("plain", "whitened")
 
 
@@ -209,7 +217,7 @@ class _Run:
             x = corpus.inputs(at - 1, "whitened")
             return np.moveaxis(baselines.ridge(X, Y, x, penalty=p), -1, 0)  # from (C, m, B)
 
-        return self._curve("ridge, training part", "p/n", penalties, {len(X): predict})
+        return self._curve(WHOLE, "p/n", penalties, {len(X): predict})
 
     def counts(self) -> tuple[Curve, Array]:
         """Measure a bigram and a unigram model of the context, mixed with the unigram model."""
@@ -233,7 +241,7 @@ class _Run:
         weight, mixed = self._mix(validation, test)
         L = len(lengths)
         curve = Curve(
-            "counts of the context",
+            COUNTS,
             "",
             np.array(lengths, np.float64),
             np.zeros(1),
@@ -259,19 +267,20 @@ class _Run:
         found = self._parts(f"looping, {kind} inputs", keys, _Prompts, one)
         L = len(config.lengths)
         rows = [found[i * len(at) : (i + 1) * len(at)] for i in range(L)]
-        largest, kappa, rank = (
+        largest, kappa, rank, error = (
             np.stack([np.concatenate([getattr(one, name) for one in row]) for row in rows], 1)
-            for name in ("lambda_max", "kappa", "rank")
-        )
+            for name in ("lambda_max", "kappa", "rank", "error")
+        )  # (P, L) and (P, L, K)
         shape = (config.blocks, -1, L)
+        bound = theory.relative_error_bound(np.array(config.loops), kappa[..., None])
         return Spectra(
             kind,
             config.history * config.dimension + 1,
             largest.reshape(shape),
             kappa.reshape(shape),
             rank.reshape(shape),
-            np.stack([np.mean([one.error for one in row], axis=0) for row in rows], 1),
-            np.stack([np.mean([one.bound for one in row], axis=0) for row in rows], 1),
+            median(error.reshape(*shape, len(config.loops))),
+            np.median(bound, axis=0),
             np.stack([np.sum([one.broken for one in row], axis=0) for row in rows]),
             len(kappa) * config.dimension,
         )
@@ -395,13 +404,12 @@ class _Run:
         values = basis.eigenvalues[:, 0]  # (B, d)
         kept = values > 0
         kappa = values[:, 0] / np.where(kept, values, np.inf).min(-1)
-        bound = np.exp(-loops / (2 * kappa[:, None]))  # (B, K)
+        bound = np.asarray(theory.relative_error_bound(loops, kappa[:, None]))  # (B, K)
         return _Prompts(
             values[:, 0],
             kappa,
             kept.sum(-1),
-            np.quantile(error.reshape(-1, len(loops)), _QUARTILES, axis=0),
-            np.quantile(bound, _QUARTILES, axis=0),
+            np.median(error, axis=1),
             (error > bound[:, None] + _ROUNDING).sum((0, 1)),
         )
 

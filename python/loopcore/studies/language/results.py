@@ -13,6 +13,12 @@ from loopcore.studies.language.config import Config
 
 Array = npt.NDArray[np.float64]
 
+PLAIN, WHITENED = "loops, plain inputs", "loops, whitened inputs"
+TRAINED, FOLLOWING = "trained P, Q, η", "trained P, Q, η over λ_max"
+RIDGE, NEAREST = "ridge", "nearest neighbours"
+COUNTS, WHOLE = "counts of the context", "ridge, training part"
+UNIGRAM, BIGRAM, TRIGRAM = "unigram", "bigram", "trigram"
+
 _RESAMPLES = 400
 _TAILS = (0.025, 0.975)
 
@@ -56,6 +62,16 @@ class Curve(NamedTuple):
         """Return what belongs to the best candidates, (..., L), of values (..., L, C)."""
         return np.asarray(values[..., np.arange(len(self.best)), self.best])
 
+    @property
+    def tested(self) -> Array:
+        """The losses of the best candidates, (blocks, L)."""
+        return self.chosen(self.loss)
+
+    @property
+    def longest(self) -> int:
+        """The place of the context length with the least validation loss."""
+        return int(self.chosen(self.validation).argmin())
+
 
 class Spectra(NamedTuple):
     """The prompts of the test part, XᵀX and the loop on them, at L lengths and K numbers T."""
@@ -68,10 +84,10 @@ class Spectra(NamedTuple):
     """κ over the non-zero eigenvalues, (blocks, positions a block, L)."""
     rank: Array
     """(blocks, positions a block, L)"""
-    error: Array
-    """The relative error: quartiles over prompts and targets, (3, L, K)."""
+    error: Interval
+    """The relative error, (L, K): medians over prompts of the median over a prompt's targets."""
     bound: Array
-    """exp(−T / 2κ): quartiles over prompts, (3, L, K)."""
+    """exp(−T / 2κ): medians over prompts, (L, K)."""
     broken: Array
     """How many of the errors are above their prompt's bound by more than 1e-9, (L, K)."""
     compared: int
@@ -145,17 +161,18 @@ def perplexity(blocks: Array) -> Interval:
 
 
 def median(values: Array, seed: int = 0) -> Interval:
-    """Return the median of positions that come in blocks, which are resampled whole.
+    """Return medians (...) of positions that come in blocks, which are resampled whole.
 
     Parameters
     ----------
-    values : (blocks, positions a block) array
+    values : (blocks, positions a block, ...) array
         Neighbouring positions have most of their prompt in common.
     seed : int
         Fixes the resamples.
     """
     rng: Any = np.random.default_rng(seed)
     rows = rng.integers(len(values), size=(_RESAMPLES, len(values)))
-    medians = np.median(values[rows].reshape(_RESAMPLES, -1), axis=1)
-    low, high = np.quantile(medians, _TAILS, method="nearest")
-    return Interval(np.asarray(np.median(values)), np.asarray(low), np.asarray(high))
+    shape = values.shape[2:]
+    medians = [np.median(values[row].reshape(-1, *shape), axis=0) for row in rows]
+    low, high = np.quantile(medians, _TAILS, axis=0, method="nearest")
+    return Interval(np.asarray(np.median(values.reshape(-1, *shape), axis=0)), low, high)
