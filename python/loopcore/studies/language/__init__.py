@@ -44,6 +44,7 @@ read-out, the splits and all sizes are [ours]. The text: see `data/README.md`.
 
 from __future__ import annotations
 
+from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.language.config import QUICK, Config
 from loopcore.studies.language.corpus import load
 from loopcore.studies.language.figure import plot
@@ -57,6 +58,7 @@ from loopcore.studies.study import Study
 __all__ = ["QUICK", "STUDY", "Config", "Result", "compute", "findings", "plot", "sheets"]
 
 
+@one_blas_thread()
 def compute(config: Config, parts: Parts = SILENT) -> Result:
     """Measure the text, and the benchmark where one is named.
 

@@ -164,8 +164,8 @@ def _training(one: Measured, prompts: int) -> str:
     return (
         f"P, a diagonal Q and steps trained on {prompts:,} prompts of the training part, beside a "
         f"constant step on the same inputs: {'; '.join(parts)}; the others are not settled. At n = "
-        f"{white.lengths[i]:,.0f} the largest λ_max of a test prompt is {number(stretch)} times the "
-        "mean of those trained on."
+        f"{white.lengths[i]:,.0f} the largest λ_max of a test prompt is {number(stretch)} times "
+        "the mean of those trained on."
     )
 
 
