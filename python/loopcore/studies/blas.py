@@ -17,7 +17,7 @@ def one_blas_thread() -> Iterator[None]:
     Raises
     ------
     ModuleNotFoundError
-        Without threadpoolctl.
+        Without SciPy or threadpoolctl.
 
     Examples
     --------
@@ -27,6 +27,7 @@ def one_blas_thread() -> Iterator[None]:
     >>> print(eigenvalues)
     [1. 1.]
     """
+    import scipy.linalg  # noqa: F401  (it has a BLAS of its own, limited only once it is loaded)
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1, user_api="blas"):

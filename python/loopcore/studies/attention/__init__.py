@@ -65,12 +65,14 @@ from loopcore.studies.attention.findings import findings
 from loopcore.studies.attention.measure import generation, hulls, prediction
 from loopcore.studies.attention.result import Result
 from loopcore.studies.attention.sheets import sheets
+from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.parts import SILENT, Parts
 from loopcore.studies.study import Study
 
 __all__ = ["QUICK", "STUDY", "Config", "Problem", "Result", "compute", "findings", "plot", "sheets"]
 
 
+@one_blas_thread()
 def compute(config: Config, parts: Parts = SILENT) -> Result:
     """Tune every kind of attention on every problem, and measure it on other tasks.
 
@@ -103,8 +105,6 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     >>> bool(distance["linear"] < distance["softmax"] / 1000 < distance["exp"] / 1000)
     True
     """
-    import scipy.optimize  # noqa: F401  (is it there?)
-
     return Result(
         config, generation(config, parts), prediction(config, parts), hulls(config, parts)
     )

@@ -58,6 +58,7 @@ Array = npt.NDArray[np.float64]
 Sizes = npt.NDArray[np.int64]
 
 
+@one_blas_thread()
 def compute(config: Config, parts: Parts = SILENT) -> Result:
     """Draw X of all sizes, and sum their κ and loops up.
 
@@ -87,10 +88,7 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     >>> bool(gaussian < result.limit[1, 1] < heavy)
     True
     """
-    import scipy.linalg  # noqa: F401  (is it there? And its BLAS is, before it is kept to a thread)
-
-    with one_blas_thread():
-        drawn = measure(config, parts)
+    drawn = measure(config, parts)
     shape = len(config.kinds), len(config.ratios), len(config.dimensions)
     n = np.array([[examples(r, d) for d in config.dimensions] for r in config.ratios])  # (R, D)
     limit = np.asarray(theory.marchenko_pastur_kappa(n, config.dimensions), np.float64)

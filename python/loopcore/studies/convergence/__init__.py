@@ -36,6 +36,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.convergence import limits
 from loopcore.studies.convergence.config import QUICK, Config
 from loopcore.studies.convergence.figure import plot
@@ -132,6 +133,7 @@ class Result:
     check: Check | None
 
 
+@one_blas_thread()
 def compute(config: Config, parts: Parts = SILENT) -> Result:
     """Measure the errors of random tasks, and find the smallest n of each T and ε.
 

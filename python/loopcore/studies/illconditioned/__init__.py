@@ -63,6 +63,7 @@ __all__ = ["QUICK", "STUDY", "Config", "Result", "compute", "findings", "plot", 
 _FEWEST = 6  # samples of a median with an interval
 
 
+@one_blas_thread()
 def compute(config: Config, parts: Parts = SILENT) -> Result:
     """Measure curves and floors.
 
@@ -93,9 +94,8 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     array([1.01, 1.  ])
     """
     keys, loop_keys = curve_keys(config), looped_keys(config)
-    with one_blas_thread():
-        drawn = parts("curves", keys, Curves, lambda key: measure_curves(config, key))
-        ended = parts("floors", loop_keys, Floor, lambda key: measure_looped(config, key))
+    drawn = parts("curves", keys, Curves, lambda key: measure_curves(config, key))
+    ended = parts("floors", loop_keys, Floor, lambda key: measure_looped(config, key))
     curves = dict(zip(keys, drawn, strict=True))
     looped = dict(zip(loop_keys, ended, strict=True))
     shape = len(KINDS), len(DIRECTIONS), len(config.kappas)

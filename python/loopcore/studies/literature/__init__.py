@@ -27,6 +27,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 
+from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.literature import closed, floors, table
 from loopcore.studies.literature.ahn import Layers, Trained, measure_layers, measure_trained
 from loopcore.studies.literature.config import FULL, QUICK, Config
@@ -56,6 +57,7 @@ from loopcore.studies.study import Study
 __all__ = ["STUDY", "Config", "Result", "compute", "findings", "plot", "sheets"]
 
 
+@one_blas_thread()
 def compute(config: Config, parts: Parts = SILENT) -> Result:
     """Do the experiments again, and lay them beside what was published.
 
@@ -84,8 +86,6 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     >>> print(result.rows[0].quantity, round(result.rows[0].theirs, 3))
     GD, L = 1, Σ = I 1.154
     """
-    import scipy.optimize  # noqa: F401  (is it there?)
-
     repeats = range(config.repeats)
     keys = list(product(closed.LAYERS, repeats))
     by_layer = parts("layers", keys, Layers, lambda key: measure_layers(config, key))

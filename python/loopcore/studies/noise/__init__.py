@@ -50,6 +50,7 @@ from loopcore.studies.study import Study
 __all__ = ["STUDY", "Cell", "Config", "Result", "compute", "plot"]
 
 
+@one_blas_thread()
 def compute(config: Config, parts: Parts = SILENT) -> Result:
     """Measure errors of stopped loops and of ridge.
 
@@ -81,11 +82,10 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     """
     measured: dict[tuple[int, int], list[Part]] = {shape: [] for shape in config.shapes}
     names = keys(config)
-    with one_blas_thread():
-        found = parts("stopping", names, Part, lambda key: measure_part(config, key))
-        for (n, d, _), part in zip(names, found, strict=True):
-            measured[n, d].append(part)
-        return Result(config, tuple(summed_up(config, n, d, p) for (n, d), p in measured.items()))
+    found = parts("stopping", names, Part, lambda key: measure_part(config, key))
+    for (n, d, _), part in zip(names, found, strict=True):
+        measured[n, d].append(part)
+    return Result(config, tuple(summed_up(config, n, d, p) for (n, d), p in measured.items()))
 
 
 STUDY: Study[Config, Result] = Study(

@@ -44,6 +44,7 @@ from loopcore.studies.study import Study
 __all__ = ["STUDY", "Cell", "Config", "Result", "Score", "compute", "plot"]
 
 
+@one_blas_thread()
 def compute(config: Config, parts: Parts = SILENT) -> Result:
     """Tune and measure every method in every setting.
 
@@ -78,9 +79,8 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     True
     """
     names = keys(config)
-    with one_blas_thread():
-        measured = parts("methods", names, Part, lambda key: measure_part(config, key))
-        return summed_up(config, names, measured)
+    measured = parts("methods", names, Part, lambda key: measure_part(config, key))
+    return summed_up(config, names, measured)
 
 
 STUDY: Study[Config, Result] = Study(

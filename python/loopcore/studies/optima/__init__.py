@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.optima.config import QUICK, Config
 from loopcore.studies.optima.figure import plot
 from loopcore.studies.optima.measure import (
@@ -64,6 +65,7 @@ class Result:
     converged: int
 
 
+@one_blas_thread()
 def compute(config: Config, parts: Parts = SILENT) -> Result:
     """Train the models, and compare them with the references.
 
@@ -96,8 +98,6 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     >>> round(float(result.gd_plus_plus[0].ratio.mean), 1)
     0.3
     """
-    import scipy.optimize  # noqa: F401  (is it there?)
-
     repeats = Repeats(config.seed, config.repeats, parts)
     single_steps, steps_fits = measure_single_steps(config, repeats)
     preconditioners, preconditioners_fits = measure_preconditioners(config, repeats)

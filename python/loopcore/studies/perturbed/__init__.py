@@ -56,6 +56,7 @@ class Result:
     learned: learned.Learned
 
 
+@one_blas_thread()
 def compute(config: Config, parts: Parts = SILENT) -> Result:
     """Measure noise, without and with noisy y, starts, masks and trainings.
 
@@ -87,17 +88,14 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     >>> print(result.masks.error.value[0, :, -1].round(1))  # the paper's mask first
     [0.  0.3 0.3 0.5 0.7]
     """
-    import scipy.optimize  # noqa: F401  (is it there? And its BLAS is, before it is kept to a thread)
-
-    with one_blas_thread():
-        return Result(
-            config,
-            weights.compute(config, parts),
-            drift.compute(config, parts),
-            starts.compute(config, parts),
-            masks.compute(config, parts),
-            learned.compute(config, parts),
-        )
+    return Result(
+        config,
+        weights.compute(config, parts),
+        drift.compute(config, parts),
+        starts.compute(config, parts),
+        masks.compute(config, parts),
+        learned.compute(config, parts),
+    )
 
 
 STUDY: Study[Config, Result] = Study(

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import zlib
 
+from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.parts import SILENT, Parts
 from loopcore.studies.real.cells import Cell, Whole, cell, whole
 from loopcore.studies.real.config import QUICK, Config
@@ -48,6 +49,7 @@ from loopcore.tables import Table, TableError
 __all__ = ["QUICK", "STUDY", "Cell", "Config", "Result", "Whole", "compute"]
 
 
+@one_blas_thread()
 def compute(config: Config, parts: Parts = SILENT) -> Result:
     """Draw prompts from the tables, loop over them, and predict their test rows.
 

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.parts import SILENT, Parts
 from loopcore.studies.schedules.config import QUICK, Config
 from loopcore.studies.schedules.figure import plot
@@ -51,6 +52,7 @@ class Result:
     problems: tuple[Measured, ...]
 
 
+@one_blas_thread()
 def compute(config: Config, parts: Parts = SILENT) -> Result:
     """Train the steps, and measure all of them on the same tasks.
 
@@ -83,8 +85,6 @@ def compute(config: Config, parts: Parts = SILENT) -> Result:
     >>> bool(chebyshev < momentum < optimal < constant)
     True
     """
-    import scipy.optimize  # noqa: F401  (is it there?)
-
     return Result(config, measure_all(config, parts))
 
 
