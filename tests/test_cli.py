@@ -21,9 +21,9 @@ from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from loopcore.commands import app
-from loopcore.studies.study import SUMMARIES
+from loopcore.studies.frame.study import SUMMARIES
 
-sys.path.append(str(Path(__file__).parent / "studies"))  # sample_study
+sys.path.append(str(Path(__file__).parent / "studies" / "frame"))  # sample_study
 
 WINE = str(Path(__file__).parents[1] / "examples" / "data" / "wine.csv")
 README_OPTIONS = ("--target", "alcohol", "--standardize", "--alpha", "1", "--loops", "200")
@@ -358,7 +358,7 @@ def small_studies(monkeypatch):
     """Replace all studies by samples of a moment."""
     from sample_study import named
 
-    for module in ("commands.study", "studies.report"):
+    for module in ("commands.study", "studies.frame.report"):
         monkeypatch.setattr(f"loopcore.{module}.find", named)
 
 

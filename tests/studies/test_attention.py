@@ -22,9 +22,9 @@ from loopcore.studies.attention import (
 from loopcore.studies.attention.config import GENERATING, GENERATION, PREDICTING, PREDICTION
 from loopcore.studies.attention.models import generator, predictor
 from loopcore.studies.attention.tuning import candidates
-from loopcore.studies.intervals import Interval
-from loopcore.studies.parts import Parts
-from loopcore.studies.result_files import figure_bytes, plain
+from loopcore.studies.frame.intervals import Interval
+from loopcore.studies.frame.parts import Parts
+from loopcore.studies.frame.result_files import figure_bytes, plain
 
 scipy = pytest.importorskip("scipy")
 

@@ -28,9 +28,9 @@ from loopcore.studies.condition.measure import (
 )
 from loopcore.studies.condition.sheets import sheets
 from loopcore.studies.condition.words import findings
-from loopcore.studies.intervals import Interval
-from loopcore.studies.parts import Parts
-from loopcore.studies.slopes import median_slope, resampled_medians
+from loopcore.studies.frame.intervals import Interval
+from loopcore.studies.frame.parts import Parts
+from loopcore.studies.frame.slopes import median_slope, resampled_medians
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -365,7 +365,7 @@ LITTLE = Config(dimensions=(2, 3), ratios=(1.0, 1.5), tasks=7, largest=1, growth
 @pytest.mark.parametrize("config", [TINY, LITTLE])
 def test_the_figure_draws_and_words_come_out(config, result, tmp_path):
     pytest.importorskip("matplotlib")
-    from loopcore.studies.result_files import write_json
+    from loopcore.studies.frame.result_files import write_json
 
     one = result if config is TINY else compute(config)
     STUDY.plot(one).savefig(tmp_path / "figure.png", dpi=40)

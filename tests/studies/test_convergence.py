@@ -8,8 +8,8 @@ import loopcore
 from loopcore import tasks
 from loopcore.studies.convergence import STUDY, Config, compute, limits, measure, plot, search
 from loopcore.studies.convergence.words import findings, sheets
-from loopcore.studies.intervals import Interval
-from loopcore.studies.parts import Parts
+from loopcore.studies.frame.intervals import Interval
+from loopcore.studies.frame.parts import Parts
 
 stats = pytest.importorskip("scipy.stats")
 

@@ -10,6 +10,8 @@ import pytest
 
 import loopcore
 from loopcore import tasks, theory
+from loopcore.studies.frame.intervals import Interval
+from loopcore.studies.frame.parts import Parts
 from loopcore.studies.illconditioned import QUICK, STUDY, Config, compute
 from loopcore.studies.illconditioned.config import DIRECTIONS, KINDS, TYPES
 from loopcore.studies.illconditioned.limits import expected_error, theory_rate
@@ -31,8 +33,6 @@ from loopcore.studies.illconditioned.measure import (
 )
 from loopcore.studies.illconditioned.sheets import sheets
 from loopcore.studies.illconditioned.words import findings
-from loopcore.studies.intervals import Interval
-from loopcore.studies.parts import Parts
 
 pytest.importorskip("scipy")
 
@@ -355,7 +355,7 @@ LITTLE = Config(
 @pytest.mark.parametrize("config", [TINY, LITTLE])
 def test_the_figure_draws_and_words_come_out(config, result, tmp_path):
     pytest.importorskip("matplotlib")
-    from loopcore.studies.result_files import write_json
+    from loopcore.studies.frame.result_files import write_json
 
     one = result if config is TINY else compute(config)
     STUDY.plot(one).savefig(tmp_path / "figure.png", dpi=40)

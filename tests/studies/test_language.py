@@ -11,7 +11,8 @@ import pytest
 
 import loopcore
 from loopcore import baselines
-from loopcore.studies.intervals import Interval
+from loopcore.studies.frame.intervals import Interval
+from loopcore.studies.frame.parts import Parts
 from loopcore.studies.language import QUICK, STUDY, Config, compute, findings, plot, sheets
 from loopcore.studies.language import learners as learning
 from loopcore.studies.language.corpus import load
@@ -20,7 +21,6 @@ from loopcore.studies.language.ngrams import KneserNey, unigram
 from loopcore.studies.language.readout import TEMPERATURES, losses, scores
 from loopcore.studies.language.results import mean, median
 from loopcore.studies.language.text import UNKNOWN, encode, read, shipped, split_prose
-from loopcore.studies.parts import Parts
 
 special = pytest.importorskip("scipy.special")
 neighbors = pytest.importorskip("sklearn.neighbors")

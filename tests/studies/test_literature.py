@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import loopcore
-from loopcore.studies.intervals import Interval, plus_minus
+from loopcore.studies.frame.intervals import Interval, plus_minus
+from loopcore.studies.frame.parts import Parts
+from loopcore.studies.frame.repeats import Estimate
 from loopcore.studies.literature import (
     STUDY,
     Config,
@@ -29,8 +31,6 @@ from loopcore.studies.literature.prompts import (
 )
 from loopcore.studies.literature.sheets import in_brackets
 from loopcore.studies.literature.summary import extrapolated, growth
-from loopcore.studies.parts import Parts
-from loopcore.studies.repeats import Estimate
 
 pytest.importorskip("scipy")
 
@@ -491,4 +491,4 @@ def test_config_refuses_what_means_nothing(change, message):
 def test_study_names_itself():
     assert STUDY.name == "literature"
     assert STUDY.quick != STUDY.full
-    assert loopcore.studies.study.find("literature") is STUDY
+    assert loopcore.studies.frame.study.find("literature") is STUDY

@@ -8,7 +8,8 @@ import pytest
 
 import loopcore
 from loopcore import baselines, tasks, theory
-from loopcore.studies.intervals import Interval
+from loopcore.studies.frame.intervals import Interval
+from loopcore.studies.frame.parts import Parts
 from loopcore.studies.noise import STUDY, Config, compute, plot
 from loopcore.studies.noise.measure import _cross_validated, _draw, _penalties, keys, measure_part
 from loopcore.studies.noise.summary import (
@@ -21,7 +22,6 @@ from loopcore.studies.noise.summary import (
     TUNED,
     ends,
 )
-from loopcore.studies.parts import Parts
 
 pytest.importorskip("scipy")
 

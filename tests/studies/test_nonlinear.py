@@ -8,6 +8,7 @@ import pytest
 
 import loopcore
 from loopcore import baselines, tasks
+from loopcore.studies.frame.parts import Parts
 from loopcore.studies.nonlinear import STUDY, Config, compute, plot
 from loopcore.studies.nonlinear.config import (
     CHOSEN,
@@ -30,7 +31,6 @@ from loopcore.studies.nonlinear.config import (
 from loopcore.studies.nonlinear.kernels import modes
 from loopcore.studies.nonlinear.measure import Part, _tuned, draw, keys, measure_part
 from loopcore.studies.nonlinear.sheets import small
-from loopcore.studies.parts import Parts
 
 pytest.importorskip("scipy")
 

@@ -11,10 +11,10 @@ import pytest
 
 import loopcore
 from loopcore.studies import optima
+from loopcore.studies.frame.parts import Parts
+from loopcore.studies.frame.result_files import plain
 from loopcore.studies.optima import Config, compute, plot, reference
 from loopcore.studies.optima.training import Trainer, draw
-from loopcore.studies.parts import Parts
-from loopcore.studies.result_files import plain
 
 pytest.importorskip("scipy")
 
@@ -381,7 +381,7 @@ def test_findings_say_where_the_numbers_disagree(words, result):
 
 
 def test_intervals_are_written_with_the_digits_that_they_leave(words):
-    from loopcore.studies.repeats import Estimate
+    from loopcore.studies.frame.repeats import Estimate
 
     for mean, half_width, text in (
         (0.723, 0.0112, "0.723 ± 0.011"),

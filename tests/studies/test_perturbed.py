@@ -11,8 +11,8 @@ import pytest
 
 import loopcore
 from loopcore import reference, tasks, theory
-from loopcore.studies.intervals import Interval
-from loopcore.studies.parts import Parts
+from loopcore.studies.frame.intervals import Interval
+from loopcore.studies.frame.parts import Parts
 from loopcore.studies.perturbed import (
     STUDY,
     Config,

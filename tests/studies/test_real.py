@@ -12,12 +12,12 @@ import pytest
 import loopcore
 from loopcore import reference, theory
 from loopcore.studies import real
-from loopcore.studies.intervals import Interval
-from loopcore.studies.parts import Parts
+from loopcore.studies.frame.intervals import Interval
+from loopcore.studies.frame.parts import Parts
+from loopcore.studies.frame.study import find
 from loopcore.studies.real import cells, figure, measure, pooled, sources
 from loopcore.studies.real.config import QUICK, Config
 from loopcore.studies.real.prompts import Prompts, draw_rows, standardised
-from loopcore.studies.study import find
 from loopcore.tables import Table, TableError
 
 TINY = Config(

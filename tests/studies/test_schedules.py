@@ -6,9 +6,9 @@ import pytest
 
 import loopcore
 from loopcore import baselines, reference, tasks, theory
-from loopcore.studies.intervals import Interval
+from loopcore.studies.frame.intervals import Interval
+from loopcore.studies.frame.parts import Parts
 from loopcore.studies.optima.reference import best_steps
-from loopcore.studies.parts import Parts
 from loopcore.studies.schedules import STUDY, Config, compute, descent, plot, training
 from loopcore.studies.schedules.words import findings, sheets
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from loopcore.commands.shared import one_line_errors, plain_console, say
-from loopcore.studies.progress import ProgressBar
-from loopcore.studies.report import make_report
-from loopcore.studies.study import SUMMARIES
+from loopcore.studies.frame.progress import ProgressBar
+from loopcore.studies.frame.report import make_report
+from loopcore.studies.frame.study import SUMMARIES
 
 
 def report(

@@ -13,10 +13,11 @@ from loopcore.commands.shared import (
     plain_console,
     split_names,
 )
-from loopcore.studies import table_report, table_run
-from loopcore.studies.progress import ProgressBar
-from loopcore.studies.result_files import require_figure, require_writable, write_figure
-from loopcore.studies.steps import Eta
+from loopcore.studies.frame.progress import ProgressBar
+from loopcore.studies.frame.result_files import require_figure, require_writable, write_figure
+from loopcore.studies.table import report as table_report
+from loopcore.studies.table import run as table_run
+from loopcore.studies.table.steps import Eta
 from loopcore.tables import read_table, standardize
 
 

@@ -17,9 +17,9 @@ from loopcore.commands.shared import (
     say,
     split_names,
 )
-from loopcore.studies.progress import ProgressBar
-from loopcore.studies.runner import print_run, run_study
-from loopcore.studies.study import SUMMARIES, find
+from loopcore.studies.frame.progress import ProgressBar
+from loopcore.studies.frame.runner import print_run, run_study
+from loopcore.studies.frame.study import SUMMARIES, find
 
 study_app = typer.Typer(help="Studies: a question, a figure, findings.", rich_markup_mode=None)
 

@@ -65,9 +65,9 @@ from loopcore.studies.attention.findings import findings
 from loopcore.studies.attention.measure import generation, hulls, prediction
 from loopcore.studies.attention.result import Result
 from loopcore.studies.attention.sheets import sheets
-from loopcore.studies.blas import one_blas_thread
-from loopcore.studies.parts import SILENT, Parts
-from loopcore.studies.study import Study
+from loopcore.studies.frame.blas import one_blas_thread
+from loopcore.studies.frame.parts import SILENT, Parts
+from loopcore.studies.frame.study import Study
 
 __all__ = ["QUICK", "STUDY", "Config", "Problem", "Result", "compute", "findings", "plot", "sheets"]
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from loopcore.studies.attention.config import GENERATING, Problem
 from loopcore.studies.attention.minimisers import asymptotic_distance
 from loopcore.studies.attention.result import Cell, Generated, Predicted, Result
-from loopcore.studies.drawing import REFERENCE, legend, new_figure, series
-from loopcore.studies.intervals import Interval
+from loopcore.studies.frame.drawing import REFERENCE, legend, new_figure, series
+from loopcore.studies.frame.intervals import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

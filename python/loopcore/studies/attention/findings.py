@@ -12,7 +12,7 @@ import numpy as np
 from loopcore.studies.attention.config import GENERATING, HOMOGENEOUS, PREDICTING, Problem
 from loopcore.studies.attention.minimisers import asymptotic_distance
 from loopcore.studies.attention.result import Generated, Predicted, Result, by_problem
-from loopcore.studies.intervals import Interval, number, text
+from loopcore.studies.frame.intervals import Interval, number, text
 
 _SAID = {kind: kind for kind in GENERATING} | {"relu": "ReLU"}
 

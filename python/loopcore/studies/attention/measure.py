@@ -21,9 +21,9 @@ from loopcore.studies.attention.errors import distances, quiet, relative_error
 from loopcore.studies.attention.models import generator, predictor
 from loopcore.studies.attention.result import Generated, Predicted, Surrounded, Tuned
 from loopcore.studies.attention.tuning import tune
-from loopcore.studies.intervals import RESAMPLES, Interval, of_means, quantile
-from loopcore.studies.parts import Parts
-from loopcore.studies.repeats import CONFIDENCE
+from loopcore.studies.frame.intervals import RESAMPLES, Interval, of_means, quantile
+from loopcore.studies.frame.parts import Parts
+from loopcore.studies.frame.repeats import CONFIDENCE
 
 Array = npt.NDArray[np.float64]
 

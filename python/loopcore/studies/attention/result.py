@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopcore.studies.attention.config import Config, Problem
-from loopcore.studies.intervals import Interval
+from loopcore.studies.frame.intervals import Interval
 
 Array = npt.NDArray[np.float64]
 

@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from loopcore.studies.attention.config import GENERATING, PREDICTING, Problem
 from loopcore.studies.attention.result import Result, by_problem
-from loopcore.studies.intervals import number
-from loopcore.studies.study import Sheet
+from loopcore.studies.frame.intervals import number
+from loopcore.studies.frame.study import Sheet
 
 
 def sheets(result: Result) -> tuple[Sheet, ...]:

@@ -12,7 +12,7 @@ from loopcore.studies.attention.config import GENERATION, HOMOGENEOUS, PREDICTIO
 from loopcore.studies.attention.errors import distances, quiet, relative_error
 from loopcore.studies.attention.models import generator, predictor
 from loopcore.studies.attention.result import Tuned
-from loopcore.studies.parts import Parts
+from loopcore.studies.frame.parts import Parts
 
 Array = npt.NDArray[np.float64]
 

@@ -32,7 +32,6 @@ import numpy as np
 import numpy.typing as npt
 
 from loopcore import theory
-from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.condition import limits
 from loopcore.studies.condition.config import QUICK, Config, examples
 from loopcore.studies.condition.figure import plot
@@ -47,10 +46,11 @@ from loopcore.studies.condition.measure import (
 from loopcore.studies.condition.result import Result
 from loopcore.studies.condition.sheets import sheets
 from loopcore.studies.condition.words import findings
-from loopcore.studies.intervals import Interval, quantile
-from loopcore.studies.parts import SILENT, Parts
-from loopcore.studies.slopes import median_slope, nothing, put, slope
-from loopcore.studies.study import Study
+from loopcore.studies.frame.blas import one_blas_thread
+from loopcore.studies.frame.intervals import Interval, quantile
+from loopcore.studies.frame.parts import SILENT, Parts
+from loopcore.studies.frame.slopes import median_slope, nothing, put, slope
+from loopcore.studies.frame.study import Study
 
 __all__ = ["QUICK", "STUDY", "Config", "Result", "compute", "findings", "plot", "sheets"]
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies import drawing
 from loopcore.studies.condition.limits import ratio_for
 from loopcore.studies.condition.measure import bound_loops
-from loopcore.studies.intervals import Interval, number
+from loopcore.studies.frame import drawing
+from loopcore.studies.frame.intervals import Interval, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,10 +12,10 @@ from loopcore import theory
 from loopcore.studies.condition import limits
 from loopcore.studies.condition.config import Config, examples
 from loopcore.studies.condition.draws import condition_numbers, gaussian_spectra, student_spectra
-from loopcore.studies.intervals import Interval, quantile
-from loopcore.studies.parts import Parts
-from loopcore.studies.repeats import CONFIDENCE
-from loopcore.studies.slopes import nothing
+from loopcore.studies.frame.intervals import Interval, quantile
+from loopcore.studies.frame.parts import Parts
+from loopcore.studies.frame.repeats import CONFIDENCE
+from loopcore.studies.frame.slopes import nothing
 
 Array = npt.NDArray[np.float64]
 Key = tuple[int, int, int, int, int]  # kind, n, d, the first X, and how many

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopcore.studies.condition.config import Config
-from loopcore.studies.intervals import Interval
+from loopcore.studies.frame.intervals import Interval
 
 Array = npt.NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopcore.studies.condition.measure import bound_loops
-from loopcore.studies.intervals import Interval, number
-from loopcore.studies.study import Sheet
+from loopcore.studies.frame.intervals import Interval, number
+from loopcore.studies.frame.study import Sheet
 
 if TYPE_CHECKING:
     from loopcore.studies.condition.result import Result

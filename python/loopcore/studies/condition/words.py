@@ -10,7 +10,7 @@ import numpy as np
 from loopcore.studies.condition.limits import ratio_for
 from loopcore.studies.condition.measure import bound_loops
 from loopcore.studies.condition.sheets import fixed
-from loopcore.studies.intervals import Interval, number, text
+from loopcore.studies.frame.intervals import Interval, number, text
 
 if TYPE_CHECKING:
     from loopcore.studies.condition.result import Result

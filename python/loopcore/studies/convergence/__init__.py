@@ -36,7 +36,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.blas import one_blas_thread
 from loopcore.studies.convergence import limits
 from loopcore.studies.convergence.config import QUICK, Config
 from loopcore.studies.convergence.figure import plot
@@ -52,9 +51,10 @@ from loopcore.studies.convergence.measure import (
 )
 from loopcore.studies.convergence.search import Grid, Needed, gather
 from loopcore.studies.convergence.words import findings, sheets
-from loopcore.studies.intervals import Interval
-from loopcore.studies.parts import SILENT, Parts
-from loopcore.studies.study import Study
+from loopcore.studies.frame.blas import one_blas_thread
+from loopcore.studies.frame.intervals import Interval
+from loopcore.studies.frame.parts import SILENT, Parts
+from loopcore.studies.frame.study import Study
 
 __all__ = ["QUANTILES", "SEARCHED", "STUDY", "Config", "Result", "compute", "plot"]
 

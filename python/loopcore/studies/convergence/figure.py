@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopcore.studies.convergence import limits
-from loopcore.studies.drawing import REFERENCE, legend, new_figure, series
+from loopcore.studies.frame.drawing import REFERENCE, legend, new_figure, series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

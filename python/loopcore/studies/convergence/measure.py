@@ -10,8 +10,8 @@ import numpy.typing as npt
 import loopcore
 from loopcore import tasks, theory
 from loopcore.studies.convergence.config import Config
-from loopcore.studies.intervals import Interval, quantile
-from loopcore.studies.parts import Parts
+from loopcore.studies.frame.intervals import Interval, quantile
+from loopcore.studies.frame.parts import Parts
 
 Array = npt.NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from loopcore.studies.convergence.measure import Cell
-from loopcore.studies.intervals import Interval
-from loopcore.studies.repeats import CONFIDENCE
+from loopcore.studies.frame.intervals import Interval
+from loopcore.studies.frame.repeats import CONFIDENCE
 
 Array = npt.NDArray[np.float64]
 

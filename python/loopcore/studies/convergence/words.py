@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.intervals import Interval, number, text
-from loopcore.studies.study import Sheet
+from loopcore.studies.frame.intervals import Interval, number, text
+from loopcore.studies.frame.study import Sheet
 
 if TYPE_CHECKING:
     from loopcore.studies.convergence import Result

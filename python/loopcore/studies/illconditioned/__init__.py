@@ -34,7 +34,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from loopcore.studies.blas import one_blas_thread
+from loopcore.studies.frame.blas import one_blas_thread
+from loopcore.studies.frame.intervals import Interval, quantile
+from loopcore.studies.frame.parts import SILENT, Parts
+from loopcore.studies.frame.slopes import median_slope, nothing, put
+from loopcore.studies.frame.study import Study
 from loopcore.studies.illconditioned.config import DIRECTIONS, KINDS, QUICK, TYPES, Config
 from loopcore.studies.illconditioned.figure import plot
 from loopcore.studies.illconditioned.limits import expected_error
@@ -53,10 +57,6 @@ from loopcore.studies.illconditioned.measure import (
 from loopcore.studies.illconditioned.result import Array, Result
 from loopcore.studies.illconditioned.sheets import sheets
 from loopcore.studies.illconditioned.words import findings
-from loopcore.studies.intervals import Interval, quantile
-from loopcore.studies.parts import SILENT, Parts
-from loopcore.studies.slopes import median_slope, nothing, put
-from loopcore.studies.study import Study
 
 __all__ = ["QUICK", "STUDY", "Config", "Result", "compute", "findings", "plot", "sheets"]
 

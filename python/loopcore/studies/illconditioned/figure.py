@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loopcore.studies import drawing
+from loopcore.studies.frame import drawing
+from loopcore.studies.frame.intervals import Interval
 from loopcore.studies.illconditioned.config import DIRECTIONS, KINDS
 from loopcore.studies.illconditioned.limits import theory_rate
-from loopcore.studies.intervals import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

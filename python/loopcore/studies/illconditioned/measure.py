@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 import loopcore
 from loopcore import tasks, theory
+from loopcore.studies.frame.intervals import of_means
 from loopcore.studies.illconditioned.config import DIRECTIONS, KINDS, TYPES, Config
-from loopcore.studies.intervals import of_means
 
 Array = npt.NDArray[np.float64]
 Any = npt.NDArray[np.floating]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from loopcore.studies.frame.intervals import Interval
 from loopcore.studies.illconditioned.config import Config
-from loopcore.studies.intervals import Interval
 
 Array = npt.NDArray[np.float64]
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from loopcore.studies.frame.intervals import Interval, number
+from loopcore.studies.frame.study import Sheet
 from loopcore.studies.illconditioned.config import DIRECTIONS, KINDS
 from loopcore.studies.illconditioned.limits import theory_rate
-from loopcore.studies.intervals import Interval, number
-from loopcore.studies.study import Sheet
 
 if TYPE_CHECKING:
     from loopcore.studies.illconditioned.result import Result

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from loopcore.studies.frame.intervals import Interval, number, text
 from loopcore.studies.illconditioned.config import DIRECTIONS, KINDS, TYPES
 from loopcore.studies.illconditioned.limits import theory_rate
-from loopcore.studies.intervals import Interval, number, text
 
 if TYPE_CHECKING:
     from loopcore.studies.illconditioned.result import Array, Result

@@ -44,7 +44,9 @@ read-out, the splits and all sizes are [ours]. The text: see `data/README.md`.
 
 from __future__ import annotations
 
-from loopcore.studies.blas import one_blas_thread
+from loopcore.studies.frame.blas import one_blas_thread
+from loopcore.studies.frame.parts import SILENT, Parts
+from loopcore.studies.frame.study import Study
 from loopcore.studies.language.config import QUICK, Config
 from loopcore.studies.language.corpus import load
 from loopcore.studies.language.figure import plot
@@ -52,8 +54,6 @@ from loopcore.studies.language.findings import findings
 from loopcore.studies.language.measure import measure
 from loopcore.studies.language.results import Result
 from loopcore.studies.language.sheets import sheets
-from loopcore.studies.parts import SILENT, Parts
-from loopcore.studies.study import Study
 
 __all__ = ["QUICK", "STUDY", "Config", "Result", "compute", "findings", "plot", "sheets"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from loopcore import theory
-from loopcore.studies.intervals import Interval, number, of_means, text
+from loopcore.studies.frame.intervals import Interval, number, of_means, text
 from loopcore.studies.language.results import (
     BIGRAM,
     FOLLOWING,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 import loopcore
 from loopcore import baselines, theory
+from loopcore.studies.frame.parts import Parts
 from loopcore.studies.language.config import Config
 from loopcore.studies.language.corpus import Corpus, Inputs, Part
 from loopcore.studies.language.learners import Learner, Tasks, Training, draw_tasks, learners, train
@@ -28,7 +29,6 @@ from loopcore.studies.language.results import (
     Spectra,
     median,
 )
-from loopcore.studies.parts import Parts
 
 Array = npt.NDArray[np.float64]
 Words = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.intervals import Interval, of_means
+from loopcore.studies.frame.intervals import Interval, of_means
 from loopcore.studies.language.config import Config
 
 Array = npt.NDArray[np.float64]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.intervals import number
+from loopcore.studies.frame.intervals import number
+from loopcore.studies.frame.study import Sheet
 from loopcore.studies.language.results import (
     COUNTS,
     FOLLOWING,
@@ -19,7 +20,6 @@ from loopcore.studies.language.results import (
     Result,
     perplexity,
 )
-from loopcore.studies.study import Sheet
 
 Array = npt.NDArray[np.float64]
 

@@ -37,7 +37,7 @@ class Text(NamedTuple):
 
 def shipped() -> str:
     """Return "Alice's Adventures in Wonderland"; `data/README.md` says from where."""
-    folder = resources.files("loopcore.studies") / "data"
+    folder = resources.files("loopcore.studies.language") / "data"
     return (folder / "alice.txt").read_text(encoding="utf-8")
 
 

@@ -27,7 +27,9 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 
-from loopcore.studies.blas import one_blas_thread
+from loopcore.studies.frame.blas import one_blas_thread
+from loopcore.studies.frame.parts import SILENT, Parts
+from loopcore.studies.frame.study import Study
 from loopcore.studies.literature import closed, floors, table
 from loopcore.studies.literature.ahn import Layers, Trained, measure_layers, measure_trained
 from loopcore.studies.literature.config import FULL, QUICK, Config
@@ -51,8 +53,6 @@ from loopcore.studies.literature.precision import (
 from loopcore.studies.literature.result import Result
 from loopcore.studies.literature.sheets import sheets
 from loopcore.studies.literature.summary import curve, stacked
-from loopcore.studies.parts import SILENT, Parts
-from loopcore.studies.study import Study
 
 __all__ = ["STUDY", "Config", "Result", "compute", "findings", "plot", "sheets"]
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.drawing import REFERENCE, legend, new_figure, series
+from loopcore.studies.frame.drawing import REFERENCE, legend, new_figure, series
+from loopcore.studies.frame.repeats import estimate
 from loopcore.studies.literature import closed, floors, fu, oswald, table
 from loopcore.studies.literature.result import Result
-from loopcore.studies.repeats import estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

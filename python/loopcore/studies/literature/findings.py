@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.intervals import number, plus_minus, text
+from loopcore.studies.frame.intervals import number, plus_minus, text
+from loopcore.studies.frame.repeats import Estimate, estimate
 from loopcore.studies.literature import floors, fu, oswald, table
 from loopcore.studies.literature.fu import Iterations
 from loopcore.studies.literature.result import Result
 from loopcore.studies.literature.sheets import ours_text, theirs_text
 from loopcore.studies.literature.summary import extrapolated, growth
 from loopcore.studies.literature.table import Row
-from loopcore.studies.repeats import Estimate, estimate
 
 Array = npt.NDArray[np.float64]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from loopcore.studies.intervals import decimals, number, plus_minus
+from loopcore.studies.frame.intervals import decimals, number, plus_minus
+from loopcore.studies.frame.repeats import Estimate, estimate
+from loopcore.studies.frame.study import Sheet
 from loopcore.studies.literature import floors, fu
 from loopcore.studies.literature.result import Result
 from loopcore.studies.literature.table import Row
-from loopcore.studies.repeats import Estimate, estimate
-from loopcore.studies.study import Sheet
 
 
 def sheets(result: Result) -> tuple[Sheet, ...]:

@@ -9,11 +9,11 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.intervals import Interval, quantile
+from loopcore.studies.frame.intervals import Interval, quantile
+from loopcore.studies.frame.repeats import Estimate, estimate
 from loopcore.studies.literature import floors
 from loopcore.studies.literature.fu import Iterations
 from loopcore.studies.literature.precision import Floor
-from loopcore.studies.repeats import Estimate, estimate
 
 Array = npt.NDArray[np.float64]
 P = TypeVar("P", bound=Iterable[Array])

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from loopcore.studies.frame.repeats import Estimate, estimate
 from loopcore.studies.literature import ahn, closed, fu, oswald
 from loopcore.studies.literature.summary import as_estimate, extrapolated, growth
-from loopcore.studies.repeats import Estimate, estimate
 
 if TYPE_CHECKING:
     from loopcore.studies.literature.result import Result

@@ -36,7 +36,9 @@ stopping for least squares", 2019, arXiv 1810.10082.
 
 from __future__ import annotations
 
-from loopcore.studies.blas import one_blas_thread
+from loopcore.studies.frame.blas import one_blas_thread
+from loopcore.studies.frame.parts import SILENT, Parts
+from loopcore.studies.frame.study import Study
 from loopcore.studies.noise.config import QUICK, Config
 from loopcore.studies.noise.figure import plot
 from loopcore.studies.noise.findings import findings
@@ -44,8 +46,6 @@ from loopcore.studies.noise.measure import Part, keys, measure_part
 from loopcore.studies.noise.result import Result
 from loopcore.studies.noise.sheets import sheets
 from loopcore.studies.noise.summary import Cell, summed_up
-from loopcore.studies.parts import SILENT, Parts
-from loopcore.studies.study import Study
 
 __all__ = ["STUDY", "Cell", "Config", "Result", "compute", "plot"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopcore import theory
-from loopcore.studies.drawing import REFERENCE, legend, new_figure, series
-from loopcore.studies.intervals import number
+from loopcore.studies.frame.drawing import REFERENCE, legend, new_figure, series
+from loopcore.studies.frame.intervals import number
 from loopcore.studies.noise.config import Array
 from loopcore.studies.noise.result import Result
 from loopcore.studies.noise.summary import LIMIT, METHODS, ORACLE, RIDGE, RIDGE_TUNED, TUNED, Cell

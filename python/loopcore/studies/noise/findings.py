@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.intervals import Interval, number, text
+from loopcore.studies.frame.intervals import Interval, number, text
 from loopcore.studies.noise.config import Array
 from loopcore.studies.noise.figure import FLOW_BOUND, finite
 from loopcore.studies.noise.result import Result

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from loopcore.studies.intervals import number
+from loopcore.studies.frame.intervals import number
+from loopcore.studies.frame.study import Sheet
 from loopcore.studies.noise.figure import finite
 from loopcore.studies.noise.result import Result
 from loopcore.studies.noise.summary import (
@@ -18,7 +19,6 @@ from loopcore.studies.noise.summary import (
     Cell,
     ends,
 )
-from loopcore.studies.study import Sheet
 
 _ROWS = 15
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loopcore.studies.intervals import Interval, of_means, quantile
+from loopcore.studies.frame.intervals import Interval, of_means, quantile
 from loopcore.studies.noise.config import Array, Config
 from loopcore.studies.noise.measure import Part
 

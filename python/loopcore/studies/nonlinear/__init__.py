@@ -31,15 +31,15 @@ implement functional gradient descent to learn non-linear functions in context",
 
 from __future__ import annotations
 
-from loopcore.studies.blas import one_blas_thread
+from loopcore.studies.frame.blas import one_blas_thread
+from loopcore.studies.frame.parts import SILENT, Parts
+from loopcore.studies.frame.study import Study
 from loopcore.studies.nonlinear.config import QUICK, Config
 from loopcore.studies.nonlinear.figure import plot
 from loopcore.studies.nonlinear.findings import findings
 from loopcore.studies.nonlinear.measure import Part, keys, measure_part
 from loopcore.studies.nonlinear.result import Cell, Result, Score, summed_up
 from loopcore.studies.nonlinear.sheets import sheets
-from loopcore.studies.parts import SILENT, Parts
-from loopcore.studies.study import Study
 
 __all__ = ["STUDY", "Cell", "Config", "Result", "Score", "compute", "plot"]
 

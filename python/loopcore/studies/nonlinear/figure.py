@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcore.studies.drawing import REFERENCE, legend, new_figure, series
+from loopcore.studies.frame.drawing import REFERENCE, legend, new_figure, series
 from loopcore.studies.nonlinear.config import (
     CONSTANT,
     KERNELS,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from loopcore.studies.intervals import Interval, number, text
+from loopcore.studies.frame.intervals import Interval, number, text
+from loopcore.studies.frame.repeats import CONFIDENCE
 from loopcore.studies.nonlinear.config import (
     CONSTANT,
     KERNELS,
@@ -18,7 +19,6 @@ from loopcore.studies.nonlinear.config import (
 )
 from loopcore.studies.nonlinear.result import Cell, Result, Score
 from loopcore.studies.nonlinear.sheets import EXACT
-from loopcore.studies.repeats import CONFIDENCE
 
 _REACHED = 1e-3
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loopcore.studies.intervals import Interval, of_means, quantile
+from loopcore.studies.frame.intervals import Interval, of_means, quantile
 from loopcore.studies.nonlinear.config import QUADRATIC, Array, Config, Setting, features
 from loopcore.studies.nonlinear.measure import Key, Part
 

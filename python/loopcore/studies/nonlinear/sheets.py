@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from loopcore.studies.intervals import number
+from loopcore.studies.frame.intervals import number
+from loopcore.studies.frame.study import Sheet
 from loopcore.studies.nonlinear.config import METHODS, RIDGE, least_error
 from loopcore.studies.nonlinear.result import Result, Score
-from loopcore.studies.study import Sheet
 
 EXACT = 1e-12
 """Of Var(y): rounding, and κ times that."""

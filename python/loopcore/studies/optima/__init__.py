@@ -24,7 +24,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loopcore.studies.blas import one_blas_thread
+from loopcore.studies.frame.blas import one_blas_thread
+from loopcore.studies.frame.parts import SILENT, Parts
+from loopcore.studies.frame.repeats import Repeats
+from loopcore.studies.frame.study import Study
 from loopcore.studies.optima.config import QUICK, Config
 from loopcore.studies.optima.figure import plot
 from loopcore.studies.optima.measure import (
@@ -38,9 +41,6 @@ from loopcore.studies.optima.measure import (
     measure_single_steps,
 )
 from loopcore.studies.optima.words import findings, sheets
-from loopcore.studies.parts import SILENT, Parts
-from loopcore.studies.repeats import Repeats
-from loopcore.studies.study import Study
 
 __all__ = ["QUICK", "STUDY", "Config", "Result", "compute", "plot"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from loopcore.studies.frame.repeats import Estimate, stacked
 from loopcore.studies.optima.measure import GdPlusPlus, Schedule
-from loopcore.studies.repeats import Estimate, stacked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from loopcore.studies.frame.repeats import Estimate, Repeats, estimate
 from loopcore.studies.optima import reference
 from loopcore.studies.optima.config import Config
 from loopcore.studies.optima.training import Trainer, draw, held_out_loss
-from loopcore.studies.repeats import Estimate, Repeats, estimate
 
 Array = npt.NDArray[np.float64]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.intervals import number, plus_minus
+from loopcore.studies.frame.intervals import number, plus_minus
+from loopcore.studies.frame.repeats import Estimate, stacked
+from loopcore.studies.frame.study import Sheet
 from loopcore.studies.optima.measure import GdPlusPlus, Preconditioner, Schedule, SingleStep
-from loopcore.studies.repeats import Estimate, stacked
-from loopcore.studies.study import Sheet
 
 if TYPE_CHECKING:
     from loopcore.studies.optima import Result

@@ -32,14 +32,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loopcore.studies.blas import one_blas_thread
-from loopcore.studies.parts import SILENT, Parts
+from loopcore.studies.frame.blas import one_blas_thread
+from loopcore.studies.frame.parts import SILENT, Parts
+from loopcore.studies.frame.study import Study
 from loopcore.studies.perturbed import drift, learned, masks, starts, weights
 from loopcore.studies.perturbed.config import QUICK, Config
 from loopcore.studies.perturbed.figure import CAPTION, plot
 from loopcore.studies.perturbed.tables import sheets
 from loopcore.studies.perturbed.words import findings
-from loopcore.studies.study import Study
 
 __all__ = ["STUDY", "Config", "Result", "compute"]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loopcore.studies.intervals import number
+from loopcore.studies.frame.intervals import number
 
 
 class Cell(NamedTuple):

@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 import loopcore
 from loopcore import tasks, theory
-from loopcore.studies.intervals import Interval, of_means, quantile
-from loopcore.studies.parts import Parts
+from loopcore.studies.frame.intervals import Interval, of_means, quantile
+from loopcore.studies.frame.parts import Parts
 from loopcore.studies.perturbed.algebra import ideal, lost_as_infinite
 from loopcore.studies.perturbed.config import Config
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.drawing import REFERENCE, legend, new_figure, series
-from loopcore.studies.intervals import number
+from loopcore.studies.frame.drawing import REFERENCE, legend, new_figure, series
+from loopcore.studies.frame.intervals import number
 from loopcore.studies.perturbed import algebra, learned, masks
 from loopcore.studies.perturbed.tables import start_name
 

@@ -24,11 +24,11 @@ import numpy.typing as npt
 
 import loopcore
 from loopcore import tasks
-from loopcore.studies.intervals import Interval, quantile
-from loopcore.studies.parts import Parts
+from loopcore.studies.frame.intervals import Interval, quantile
+from loopcore.studies.frame.parts import Parts
+from loopcore.studies.frame.repeats import CONFIDENCE
 from loopcore.studies.perturbed.algebra import lost_as_infinite
 from loopcore.studies.perturbed.config import Config
-from loopcore.studies.repeats import CONFIDENCE
 
 Array = npt.NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.intervals import number
+from loopcore.studies.frame.intervals import number
+from loopcore.studies.frame.study import Sheet
 from loopcore.studies.perturbed import algebra, learned, masks
-from loopcore.studies.study import Sheet
 
 if TYPE_CHECKING:
     from loopcore.studies.perturbed import Result

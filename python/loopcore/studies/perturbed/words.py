@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.intervals import Interval, number, text
+from loopcore.studies.frame.intervals import Interval, number, text
 from loopcore.studies.perturbed import algebra, learned
 from loopcore.studies.perturbed.tables import percent, start_name
 

@@ -33,8 +33,9 @@ from __future__ import annotations
 
 import zlib
 
-from loopcore.studies.blas import one_blas_thread
-from loopcore.studies.parts import SILENT, Parts
+from loopcore.studies.frame.blas import one_blas_thread
+from loopcore.studies.frame.parts import SILENT, Parts
+from loopcore.studies.frame.study import Study
 from loopcore.studies.real.cells import Cell, Whole, cell, whole
 from loopcore.studies.real.config import QUICK, Config
 from loopcore.studies.real.figure import CAPTION, plot
@@ -43,7 +44,6 @@ from loopcore.studies.real.measure import CHUNK, Part, measure_chunk
 from loopcore.studies.real.result import Result
 from loopcore.studies.real.sheets import sheets
 from loopcore.studies.real.sources import from_file, shipped
-from loopcore.studies.study import Study
 from loopcore.tables import Table, TableError
 
 __all__ = ["QUICK", "STUDY", "Cell", "Config", "Result", "Whole", "compute"]

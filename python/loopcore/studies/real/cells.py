@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 import loopcore
 from loopcore import theory
-from loopcore.studies.intervals import Interval, quantile
+from loopcore.studies.frame.intervals import Interval, quantile
 from loopcore.studies.real.config import Config
 from loopcore.studies.real.measure import (
     LEARNERS,

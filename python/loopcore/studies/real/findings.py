@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcore.studies.intervals import Interval, number, text
+from loopcore.studies.frame.intervals import Interval, number, text
+from loopcore.studies.frame.repeats import CONFIDENCE
 from loopcore.studies.real.cells import Cell, Whole
 from loopcore.studies.real.measure import LEARNERS, ROUNDING, TOLERANCES
 from loopcore.studies.real.pooled import BANDS, counted, in_band, typical
-from loopcore.studies.repeats import CONFIDENCE
 
 if TYPE_CHECKING:
     from loopcore.studies.real.result import Result

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcore.studies.intervals import Interval, number
+from loopcore.studies.frame.intervals import Interval, number
+from loopcore.studies.frame.study import Sheet
 from loopcore.studies.real.cells import Cell, Whole
 from loopcore.studies.real.measure import LEARNERS, TOLERANCES
 from loopcore.studies.real.pooled import nearest, typical
-from loopcore.studies.study import Sheet
 
 if TYPE_CHECKING:
     from loopcore.studies.real.result import Result

@@ -33,13 +33,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loopcore.studies.blas import one_blas_thread
-from loopcore.studies.parts import SILENT, Parts
+from loopcore.studies.frame.blas import one_blas_thread
+from loopcore.studies.frame.parts import SILENT, Parts
+from loopcore.studies.frame.study import Study
 from loopcore.studies.schedules.config import QUICK, Config
 from loopcore.studies.schedules.figure import plot
 from loopcore.studies.schedules.measure import Measured, measure_all
 from loopcore.studies.schedules.words import findings, sheets
-from loopcore.studies.study import Study
 
 __all__ = ["STUDY", "Config", "Result", "compute", "plot"]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcore.studies.drawing import REFERENCE, legend, new_figure, series
-from loopcore.studies.intervals import number
+from loopcore.studies.frame.drawing import REFERENCE, legend, new_figure, series
+from loopcore.studies.frame.intervals import number
 from loopcore.studies.schedules.descent import METHODS
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 import loopcore
 from loopcore import reference, theory
-from loopcore.studies.intervals import Interval, of_means, quantile
-from loopcore.studies.parts import Parts
+from loopcore.studies.frame.intervals import Interval, of_means, quantile
+from loopcore.studies.frame.parts import Parts
 from loopcore.studies.schedules import descent
 from loopcore.studies.schedules.config import Config
 from loopcore.studies.schedules.training import (

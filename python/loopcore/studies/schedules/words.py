@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopcore.studies.intervals import Interval, number, text
+from loopcore.studies.frame.intervals import Interval, number, text
+from loopcore.studies.frame.study import Sheet
 from loopcore.studies.schedules.measure import LEARNED
-from loopcore.studies.study import Sheet
 
 if TYPE_CHECKING:
     from loopcore.studies.schedules import Result

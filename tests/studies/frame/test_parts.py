@@ -4,7 +4,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from loopcore.studies.parts import Parts, keeping
+from loopcore.studies.frame.parts import Parts, keeping
 
 
 class Cell(NamedTuple):

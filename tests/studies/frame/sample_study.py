@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loopcore.studies.drawing import legend, new_figure, series
-from loopcore.studies.intervals import Interval, quantile, text
-from loopcore.studies.parts import SILENT
-from loopcore.studies.study import Sheet, Study
+from loopcore.studies.frame.drawing import legend, new_figure, series
+from loopcore.studies.frame.intervals import Interval, quantile, text
+from loopcore.studies.frame.parts import SILENT
+from loopcore.studies.frame.study import Sheet, Study
 
 
 @dataclass(frozen=True)

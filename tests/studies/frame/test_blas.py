@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from loopcore.studies.blas import one_blas_thread
-from loopcore.studies.study import SUMMARIES, find
+from loopcore.studies.frame.blas import one_blas_thread
+from loopcore.studies.frame.study import SUMMARIES, find
 
 pytest.importorskip("scipy")
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from loopcore.studies.parts import Parts
-from loopcore.studies.repeats import Estimate, Repeats, estimate, stacked
+from loopcore.studies.frame.parts import Parts
+from loopcore.studies.frame.repeats import Estimate, Repeats, estimate, stacked
 
 pytest.importorskip("scipy")
 

@@ -9,9 +9,9 @@ pytest.importorskip("jinja2")
 
 from sample_study import compute, interrupted, named
 
-from loopcore.studies import report
-from loopcore.studies.progress import silent
-from loopcore.studies.runner import kept_parts
+from loopcore.studies.frame import report
+from loopcore.studies.frame.progress import silent
+from loopcore.studies.frame.runner import kept_parts
 
 
 class Page(HTMLParser):

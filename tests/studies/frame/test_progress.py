@@ -7,8 +7,8 @@ import time
 import pytest
 from tqdm import tqdm
 
-from loopcore.studies import progress
-from loopcore.studies.progress import ProgressBar
+from loopcore.studies.frame import progress
+from loopcore.studies.frame.progress import ProgressBar
 
 
 class Terminal:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from loopcore import reference
-from loopcore.studies.steps import Steps
+from loopcore.studies.table.steps import Steps
 
 SPECTRUM = (1.0, 7.5, 50.0)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from loopcore.studies.intervals import Interval, number, of_means, quantile, text
+from loopcore.studies.frame.intervals import Interval, number, of_means, quantile, text
 
 scipy_stats = pytest.importorskip("scipy.stats")
 

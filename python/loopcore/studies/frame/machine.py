@@ -7,7 +7,7 @@ import platform
 import re
 from pathlib import Path
 
-from loopcore.studies.result_files import versions
+from loopcore.studies.frame.result_files import versions
 
 
 def describe() -> dict[str, str]:

@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from loopcore.studies.study import SUMMARIES, Study, find
+from loopcore.studies.frame.study import SUMMARIES, Study, find
 
 pytest.importorskip("scipy")
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 import loopcore
 from loopcore import reference, theory
-from loopcore.studies.progress import Progress, silent
-from loopcore.studies.steps import Steps
+from loopcore.studies.frame.progress import Progress, silent
+from loopcore.studies.table.steps import Steps
 
 Array = npt.NDArray[np.float64]
 Task = tuple[Array, Array, float]  # X (n, d), y (n,), α

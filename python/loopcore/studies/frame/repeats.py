@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.parts import SILENT, Parts
+from loopcore.studies.frame.parts import SILENT, Parts
 
 Array = npt.NDArray[np.float64]
 Key = tuple[int, ...]

@@ -11,9 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Grid
 
-from loopcore.studies.parts import keeping
-from loopcore.studies.progress import Progress
-from loopcore.studies.result_files import (
+from loopcore.studies.frame.parts import keeping
+from loopcore.studies.frame.progress import Progress
+from loopcore.studies.frame.result_files import (
     plain,
     require_figure,
     versions,
@@ -21,7 +21,7 @@ from loopcore.studies.result_files import (
     write_json,
     write_text,
 )
-from loopcore.studies.study import Sheet, Study
+from loopcore.studies.frame.study import Sheet, Study
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 import loopcore
-from loopcore.studies.progress import Progress, silent
-from loopcore.studies.result_files import plain, write_npz
+from loopcore.studies.frame.progress import Progress, silent
+from loopcore.studies.frame.result_files import plain, write_npz
 
 Array = npt.NDArray[Any]
 Key = TypeVar("Key")

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 import loopcore
 from loopcore import theory
-from loopcore.studies.course import TOLERANCES, follow
-from loopcore.studies.progress import Progress, silent
-from loopcore.studies.steps import Eta, Steps
+from loopcore.studies.frame.progress import Progress, silent
+from loopcore.studies.table.course import TOLERANCES, follow
+from loopcore.studies.table.steps import Eta, Steps
 from loopcore.tables import Table, TableError, standardize
 
 if TYPE_CHECKING:

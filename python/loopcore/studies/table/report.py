@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from loopcore import theory
-from loopcore.studies.course import TOLERANCES
-from loopcore.studies.result_files import versions, write_json, write_npz
-from loopcore.studies.table_run import Result
+from loopcore.studies.frame.result_files import versions, write_json, write_npz
+from loopcore.studies.table.course import TOLERANCES
+from loopcore.studies.table.run import Result
 
 OUTPUT_FORMATS = ("json", "npz")
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.repeats import CONFIDENCE, Estimate
+from loopcore.studies.frame.repeats import CONFIDENCE, Estimate
 
 Array = npt.NDArray[np.float64]
 

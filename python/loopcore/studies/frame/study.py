@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from loopcore.studies.parts import Parts
+from loopcore.studies.frame.parts import Parts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

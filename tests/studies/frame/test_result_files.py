@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import loopcore
-from loopcore.studies import result_files
-from loopcore.studies.result_files import (
+from loopcore.studies.frame import result_files
+from loopcore.studies.frame.result_files import (
     require_writable,
     versions,
     write_figure,

@@ -6,11 +6,11 @@ import pytest
 
 import loopcore
 from loopcore import theory
-from loopcore.studies import course
-from loopcore.studies.table_run import Config, compute, plot
+from loopcore.studies.table import course
+from loopcore.studies.table.run import Config, compute, plot
 from loopcore.tables import Table, read_table, standardize
 
-WINE = Path(__file__).parents[2] / "examples" / "data" / "wine.csv"
+WINE = Path(__file__).parents[3] / "examples" / "data" / "wine.csv"
 
 NEEDED = pytest.approx({1e-3: 128, 1e-6: 353, 1e-12: 960}, abs=1)  # 1e-12 is near rounding
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from loopcore.studies.intervals import RESAMPLES, Interval, quantile
-from loopcore.studies.repeats import CONFIDENCE
+from loopcore.studies.frame.intervals import RESAMPLES, Interval, quantile
+from loopcore.studies.frame.repeats import CONFIDENCE
 
 Array = npt.NDArray[np.float64]
 

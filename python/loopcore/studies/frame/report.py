@@ -10,11 +10,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from loopcore.studies import machine
-from loopcore.studies.progress import Progress
-from loopcore.studies.result_files import figure_bytes, plain, versions, write_text
-from loopcore.studies.runner import Run, kept_parts, run_study
-from loopcore.studies.study import SUMMARIES, Study, find
+from loopcore.studies.frame import machine
+from loopcore.studies.frame.progress import Progress
+from loopcore.studies.frame.result_files import figure_bytes, plain, versions, write_text
+from loopcore.studies.frame.runner import Run, kept_parts, run_study
+from loopcore.studies.frame.study import SUMMARIES, Study, find
 
 
 def make_report(
@@ -101,7 +101,7 @@ def render(runs: Sequence[Run], missing: Sequence[str], seconds: float, *, quick
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("loopcore.studies", "templates"),
+        loader=PackageLoader("loopcore.studies.frame", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

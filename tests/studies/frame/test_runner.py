@@ -11,8 +11,8 @@ pytest.importorskip("rich")
 from rich.console import Console
 from sample_study import Config, compute, interrupted, named
 
-from loopcore.studies.progress import silent
-from loopcore.studies.runner import kept_parts, print_run, run_study
+from loopcore.studies.frame.progress import silent
+from loopcore.studies.frame.runner import kept_parts, print_run, run_study
 
 
 def run(study, folder, say=pytest.fail, **options):
