@@ -17,6 +17,7 @@ from loopcore.studies.condition.draws import (
     student,
     student_spectra,
 )
+from loopcore.studies.condition.findings import findings
 from loopcore.studies.condition.measure import (
     bound_loops,
     fewest_loops,
@@ -27,7 +28,6 @@ from loopcore.studies.condition.measure import (
     worst_loops,
 )
 from loopcore.studies.condition.sheets import sheets
-from loopcore.studies.condition.words import findings
 from loopcore.studies.frame.intervals import Interval
 from loopcore.studies.frame.parts import Parts
 from loopcore.studies.frame.slopes import median_slope, resampled_medians

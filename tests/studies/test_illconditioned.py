@@ -14,6 +14,7 @@ from loopcore.studies.frame.intervals import Interval
 from loopcore.studies.frame.parts import Parts
 from loopcore.studies.illconditioned import QUICK, STUDY, Config, compute
 from loopcore.studies.illconditioned.config import DIRECTIONS, KINDS, TYPES
+from loopcore.studies.illconditioned.findings import findings
 from loopcore.studies.illconditioned.limits import expected_error, theory_rate
 from loopcore.studies.illconditioned.measure import (
     QUANTILES,
@@ -32,7 +33,6 @@ from loopcore.studies.illconditioned.measure import (
     times,
 )
 from loopcore.studies.illconditioned.sheets import sheets
-from loopcore.studies.illconditioned.words import findings
 
 pytest.importorskip("scipy")
 

@@ -35,6 +35,7 @@ from loopcore import theory
 from loopcore.studies.condition import limits
 from loopcore.studies.condition.config import QUICK, Config, examples
 from loopcore.studies.condition.figure import plot
+from loopcore.studies.condition.findings import findings
 from loopcore.studies.condition.measure import (
     QUANTILES,
     Draws,
@@ -45,7 +46,6 @@ from loopcore.studies.condition.measure import (
 )
 from loopcore.studies.condition.result import Result
 from loopcore.studies.condition.sheets import sheets
-from loopcore.studies.condition.words import findings
 from loopcore.studies.frame.blas import one_blas_thread
 from loopcore.studies.frame.intervals import Interval, quantile
 from loopcore.studies.frame.parts import SILENT, Parts

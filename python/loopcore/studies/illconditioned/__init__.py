@@ -41,6 +41,7 @@ from loopcore.studies.frame.slopes import median_slope, nothing, put
 from loopcore.studies.frame.study import Study
 from loopcore.studies.illconditioned.config import DIRECTIONS, KINDS, QUICK, TYPES, Config
 from loopcore.studies.illconditioned.figure import plot
+from loopcore.studies.illconditioned.findings import findings
 from loopcore.studies.illconditioned.limits import expected_error
 from loopcore.studies.illconditioned.measure import (
     QUANTILES,
@@ -56,7 +57,6 @@ from loopcore.studies.illconditioned.measure import (
 )
 from loopcore.studies.illconditioned.result import Array, Result
 from loopcore.studies.illconditioned.sheets import sheets
-from loopcore.studies.illconditioned.words import findings
 
 __all__ = ["QUICK", "STUDY", "Config", "Result", "compute", "findings", "plot", "sheets"]
 

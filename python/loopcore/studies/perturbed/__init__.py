@@ -38,8 +38,8 @@ from loopcore.studies.frame.study import Study
 from loopcore.studies.perturbed import drift, learned, masks, starts, weights
 from loopcore.studies.perturbed.config import QUICK, Config
 from loopcore.studies.perturbed.figure import CAPTION, plot
-from loopcore.studies.perturbed.tables import sheets
-from loopcore.studies.perturbed.words import findings
+from loopcore.studies.perturbed.findings import findings
+from loopcore.studies.perturbed.sheets import sheets
 
 __all__ = ["STUDY", "Config", "Result", "compute"]
 

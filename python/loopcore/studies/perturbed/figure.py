@@ -10,7 +10,7 @@ import numpy.typing as npt
 from loopcore.studies.frame.drawing import REFERENCE, legend, new_figure, series
 from loopcore.studies.frame.intervals import number
 from loopcore.studies.perturbed import algebra, learned, masks
-from loopcore.studies.perturbed.tables import start_name
+from loopcore.studies.perturbed.sheets import start_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

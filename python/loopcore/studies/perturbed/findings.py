@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from loopcore.studies.frame.intervals import Interval, number, text
 from loopcore.studies.perturbed import algebra, learned
-from loopcore.studies.perturbed.tables import percent, start_name
+from loopcore.studies.perturbed.sheets import percent, start_name
 
 if TYPE_CHECKING:
     from loopcore.studies.perturbed import Result
