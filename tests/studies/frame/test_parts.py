@@ -1,10 +1,12 @@
 import dataclasses
+import signal
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from loopcore.studies.frame.parts import Parts, keeping
+from loopcore.studies.frame.result_files import write_npz
 
 
 class Cell(NamedTuple):
@@ -74,6 +76,22 @@ def test_what_was_kept_outlives_a_second_interruption(tmp_path):
         "2 parts",
     ]
     assert path.exists()
+
+
+def test_a_second_ctrl_c_does_not_lose_what_is_being_kept(tmp_path, monkeypatch):
+    path, said = tmp_path / "study.kept.npz", []
+
+    def disturbed(path, arrays):
+        signal.raise_signal(signal.SIGINT)
+        write_npz(path, arrays)
+
+    monkeypatch.setattr("loopcore.studies.frame.parts.write_npz", disturbed)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), keeping(path, Settings(), say=said.append) as parts:
+        parts("stage", KEYS, Cell, interrupted_after(2))
+    assert said == [f"2 parts kept in {path}: the same command goes on from there"]
+    assert path.exists()
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_stages_do_not_share_parts():

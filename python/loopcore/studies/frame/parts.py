@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -132,14 +134,30 @@ def keeping(
     try:
         yield Parts(progress, kept)
     except BaseException:
-        _keep(path, origin, kept, found)
-        if kept:
-            say(f"{_count(len(kept))} kept in {path}: the same command goes on from there")
+        with _undisturbed():
+            _keep(path, origin, kept, found)
+            if kept:
+                say(f"{_count(len(kept))} kept in {path}: the same command goes on from there")
         raise
     if always:
         _keep(path, origin, kept, found)
     else:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore Ctrl-C, which people press twice; only the main thread can."""
+    alone = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT) if alone else None
+    if before is None:  # also a handler that Python did not set, and could not set again
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _keep(path: Path, origin: str, kept: dict[str, tuple[Array, ...]], found: int) -> None:
