@@ -44,7 +44,15 @@ def test_parts_come_in_order_as_arrays_and_move_the_bar():
     assert all(isinstance(cell, Cell) for cell in found)
     assert [cell.value.item() for cell in found] == [1, 4, 9]
     assert all(isinstance(field, np.ndarray) for cell in found for field in cell)
-    assert calls == [("stage", done, 3) for done in (1, 2, 3)]
+    assert calls == [("stage", done, 3) for done in (0, 1, 2, 3)]
+
+
+def test_the_bar_starts_after_the_parts_that_are_kept():
+    calls, kept = [], {}
+    Parts(kept=kept)("stage", KEYS[:2], Cell, measure)
+    for _ in range(2):
+        Parts(lambda *call: calls.append(call), kept)("stage", KEYS, Cell, measure)
+    assert calls == [("stage", 2, 3), ("stage", 3, 3), ("stage", 3, 3)]
 
 
 def test_an_interrupted_study_goes_on_from_what_is_kept(tmp_path):

@@ -54,6 +54,20 @@ def test_a_terminal_shows_stages_and_shares(terminal, monkeypatch):
     assert text.index("reading") < text.index("looping")
 
 
+def test_the_time_left_counts_only_what_was_done_since(terminal, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", terminal.stream)
+    monkeypatch.setattr(progress, "_QUIET_SECONDS", -1.0)
+    clock = iter(range(1000))
+    monkeypatch.setattr("tqdm.std.time", lambda: float(next(clock)))
+    with ProgressBar() as bar:
+        bar("looping", 40, 50)
+        bar("looping", 41, 50)
+    text = terminal.shown()
+    assert "41/50" in text
+    assert "s/it" in text
+    assert "it/s" not in text.partition("41/50")[2]
+
+
 def test_a_long_part_is_seen_before_it_ends(terminal, monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal.stream)
     monkeypatch.setattr(progress, "_QUIET_SECONDS", -1.0)

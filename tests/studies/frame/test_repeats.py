@@ -49,6 +49,6 @@ def test_repeats_move_the_bar_and_are_kept():
     calls, kept = [], {}
     repeats = Repeats(0, 2, Parts(lambda *call: calls.append(call), kept))
     first = repeats("stage", [(k,) for k in range(3)], lambda _, rng: (rng.random(),))
-    assert calls == [("stage", done, 6) for done in range(1, 7)]
+    assert calls == [("stage", done, 6) for done in range(7)]
     again = repeats("stage", [(k,) for k in range(3)], pytest.fail)
     assert np.array_equal(first, again)

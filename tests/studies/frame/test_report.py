@@ -85,7 +85,7 @@ def test_the_page_has_everything_and_needs_nothing(tmp_path):
     assert {attrs.get("name") for attrs in page.all("meta")} >= {"viewport", "color-scheme"}
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
-    assert calls[0] == ("noise (1 of 2): measuring", 1, 3)
+    assert calls[0] == ("noise (1 of 2): measuring", 0, 3)
     assert calls[-1] == ("real (2 of 2): measuring", 3, 3)
     files = [f"{name}.{kind}" for name in ("noise", "real") for kind in ("json", "md", "svg")]
     assert sorted(p.name for p in path.parent.iterdir()) == sorted([*files, "report.html"])

@@ -85,16 +85,20 @@ class Parts:
             One part a key, in their order; every field an array, whether measured or kept.
         """
         keys = list(keys)
+        kept = {} if self._kept is None else self._kept
+        names = [f"{stage}: {key}" for key in keys]
+        ready = next((k for k, name in enumerate(names) if name not in kept), len(keys))
+        self._progress(stage, ready, len(keys))  # the bar's clock starts where the work does
         parts = []
-        for done, key in enumerate(keys, 1):
-            name = f"{stage}: {key}"
-            fields = None if self._kept is None else self._kept.get(name)
+        for done, (name, key) in enumerate(zip(names, keys, strict=True), 1):
+            fields = kept.get(name)
             if fields is None:
                 fields = tuple(np.asarray(field) for field in measure(key))
                 if self._kept is not None:
                     self._kept[name] = fields
             parts.append(kind(*fields))
-            self._progress(stage, done, len(keys))
+            if done > ready:
+                self._progress(stage, done, len(keys))
         return parts
 
 

@@ -61,10 +61,13 @@ class ProgressBar:
             self._bar.close()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show that `done` of `total` parts of a stage are done."""
+        """Show that `done` of `total` parts of a stage are done.
+
+        What the first call for a stage finds done does not count for the time left.
+        """
         with self._lock:
             if self._bar is None or stage != self._stage:
-                self._begin(stage, total)
+                self._begin(stage, done, total)
             assert self._bar is not None
             self._bar.update(done - self._bar.n)
 
@@ -72,13 +75,14 @@ class ProgressBar:
         """Open a file so that the bar moves as it is read."""
         return io.BufferedReader(_Watched(path, self), buffer_size=1 << 20)
 
-    def _begin(self, stage: str, total: int) -> None:
+    def _begin(self, stage: str, done: int, total: int) -> None:
         if self._bar is not None:
             self._bar.close()
         self._stage = stage
         columns, lines = shutil.get_terminal_size()  # 80, 24 where a terminal does not tell
         self._bar = tqdm(
             total=total,
+            initial=done,
             desc=stage,
             file=sys.stderr,
             disable=None,  # None: quiet unless the stream is a terminal
