@@ -419,13 +419,12 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(loopcore_main, tmp_path, monkeypa
         "loopcore.commands.study.find", lambda name: named(name, compute=interrupted)
     )
     code, output, errors = loopcore_main("study", "noise", "--output-dir", tmp_path)
-    kept = tmp_path / "noise.kept.npz"
+    (kept,) = tmp_path.iterdir()
     assert (code, output) == (130, "")
     assert errors == (
         f"loopcore: 1 part kept in {kept}: the same command goes on from there\n"
         "loopcore: interrupted\n"
     )
-    assert kept.exists()
 
 
 # The program itself

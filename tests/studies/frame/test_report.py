@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
-from sample_study import compute, interrupted, named
+from sample_study import Config, compute, interrupted, named
 
 from loopcore.studies.frame import report
 from loopcore.studies.frame.progress import silent
@@ -107,14 +107,14 @@ def test_an_interrupted_report_has_what_ended_and_goes_on(tmp_path, studies):
     assert said[-1] == f"{page} has 1 of 3 studies; not real, language"
     words = " ".join(" ".join(Page(page.read_text("utf-8")).words).split())
     assert "This report is not complete. Missing: real, language." in words
-    assert kept_parts("noise", tmp_path).exists()
-    assert kept_parts("real", tmp_path).exists()
+    assert kept_parts("noise", tmp_path, Config()).exists()
+    assert kept_parts("real", tmp_path, Config()).exists()
     studies.clear()
     said.clear()
     make(tmp_path, ("noise", "real", "language"), said.append)
     assert said == [
-        f"going on from 3 parts kept in {kept_parts('noise', tmp_path)}",
-        f"going on from 1 part kept in {kept_parts('real', tmp_path)}",
+        f"going on from 3 parts kept in {kept_parts('noise', tmp_path, Config())}",
+        f"going on from 1 part kept in {kept_parts('real', tmp_path, Config())}",
     ]
     assert "not complete" not in page.read_text("utf-8")
     assert not list(tmp_path.glob("*.kept.npz"))
@@ -126,9 +126,8 @@ def test_an_interruption_before_anything_ended_writes_no_page(tmp_path, studies)
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path, say=said.append)
     assert not (tmp_path / "report.html").exists()
-    assert said == [
-        f"1 part kept in {kept_parts('noise', tmp_path)}: the same command goes on from there"
-    ]
+    kept = kept_parts("noise", tmp_path, Config())
+    assert said == [f"1 part kept in {kept}: the same command goes on from there"]
 
 
 @pytest.mark.parametrize("names", [(), ("noise", "noise")])

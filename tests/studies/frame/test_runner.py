@@ -57,7 +57,7 @@ def test_an_interrupted_run_goes_on(tmp_path):
     said, calls = [], []
     with pytest.raises(KeyboardInterrupt):
         run(named("sample", compute=interrupted), tmp_path, said.append)
-    path = kept_parts("sample", tmp_path)
+    path = kept_parts("sample", tmp_path, Config())
     assert list(tmp_path.iterdir()) == [path]
     found = run(named("sample"), tmp_path, said.append, progress=lambda *call: calls.append(call))
     assert said == [
@@ -66,6 +66,20 @@ def test_an_interrupted_run_goes_on(tmp_path):
     ]
     assert not path.exists()
     assert np.array_equal(found.result.medians.value, compute(Config()).medians.value)
+
+
+def test_other_settings_leave_what_is_kept(tmp_path):
+    broken, said = named("sample", compute=interrupted), []
+    for seed in (0, 1):
+        with pytest.raises(KeyboardInterrupt):
+            run(broken, tmp_path, said.append, config=Config(seed=seed))
+    run(named("sample"), tmp_path, config=Config(seed=2))
+    said.clear()
+    for seed in (0, 1):
+        run(named("sample"), tmp_path, said.append, config=Config(seed=seed))
+        kept = kept_parts("sample", tmp_path, Config(seed=seed))
+        assert said[seed] == f"going on from 1 part kept in {kept}"
+    assert not list(tmp_path.glob("*.kept.npz"))
 
 
 def test_a_figure_that_cannot_be_written_is_refused_before_the_run(tmp_path):

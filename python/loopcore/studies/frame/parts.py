@@ -14,9 +14,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-import loopcore
 from loopcore.studies.frame.progress import Progress, silent
-from loopcore.studies.frame.result_files import plain, write_npz
+from loopcore.studies.frame.result_files import plain, versions, write_npz
 
 Array = npt.NDArray[Any]
 Key = TypeVar("Key")
@@ -122,7 +121,7 @@ def keeping(
     path : path
         The file, NPZ without pickles; taken away once the study ends well.
     settings : dataclass
-        What the parts depend on: those of other settings, or of another version, are not used.
+        What the parts depend on: those of another `origin` are not used.
     progress : callable
         The bar.
     say : callable
@@ -130,8 +129,8 @@ def keeping(
     always : bool
         Keep the parts of a study that ends well too.
     """
-    origin = json.dumps([loopcore.__version__, plain(settings)])
-    kept = _read(path, origin)
+    made_by = origin(settings)
+    kept = _read(path, made_by)
     found = len(kept)
     if found:
         say(f"going on from {_count(found)} kept in {path}")
@@ -139,14 +138,19 @@ def keeping(
         yield Parts(progress, kept)
     except BaseException:
         with _undisturbed():
-            _keep(path, origin, kept, found)
+            _keep(path, made_by, kept, found)
             if kept:
                 say(f"{_count(len(kept))} kept in {path}: the same command goes on from there")
         raise
     if always:
-        _keep(path, origin, kept, found)
+        _keep(path, made_by, kept, found)
     else:
         path.unlink(missing_ok=True)
+
+
+def origin(settings: Any) -> str:
+    """Return a text of what parts depend on: settings, and versions of what computes."""
+    return json.dumps([versions(), plain(settings)])
 
 
 @contextmanager
@@ -164,19 +168,19 @@ def _undisturbed() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _keep(path: Path, origin: str, kept: dict[str, tuple[Array, ...]], found: int) -> None:
+def _keep(path: Path, made_by: str, kept: dict[str, tuple[Array, ...]], found: int) -> None:
     if len(kept) > found:
         named = {f"{name}|{i}": a for name, part in kept.items() for i, a in enumerate(part)}
-        write_npz(path, {"origin": np.array(origin), **named})
+        write_npz(path, {"origin": np.array(made_by), **named})
 
 
-def _read(path: Path, origin: str) -> dict[str, tuple[Array, ...]]:
+def _read(path: Path, made_by: str) -> dict[str, tuple[Array, ...]]:
     """Return the parts in a file, none where it is not there or has another origin."""
     if not zipfile.is_zipfile(path):  # missing, or something else
         return {}
     try:
         with np.load(path, allow_pickle=False) as archive:
-            if str(archive["origin"]) != origin:
+            if str(archive["origin"]) != made_by:
                 return {}
             fields: dict[str, list[Array]] = {}
             for name in archive.files:  # in the order in which they were written

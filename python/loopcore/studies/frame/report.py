@@ -74,8 +74,8 @@ def make_report(
             say(f"{page} has {len(runs)} of {len(studies)} studies; not {', '.join(missing)}")
         raise
     write_text(page, render(runs, [], time.monotonic() - start, quick=quick))
-    for name in names:
-        kept_parts(name, folder).unlink(missing_ok=True)
+    for run in runs:
+        kept_parts(run.study.name, folder, run.result.config).unlink(missing_ok=True)
     return page
 
 

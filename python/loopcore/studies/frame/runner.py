@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Grid
 
-from loopcore.studies.frame.parts import keeping
+from loopcore.studies.frame.parts import keeping, origin
 from loopcore.studies.frame.progress import Progress
 from loopcore.studies.frame.result_files import (
     plain,
@@ -72,7 +73,8 @@ def run_study(
     figure = folder / f"{study.name}.{figure_format}"
     require_figure(figure)
     start = time.monotonic()
-    with keeping(kept_parts(study.name, folder), config, progress, say, always=keep) as parts:
+    kept = kept_parts(study.name, folder, config)
+    with keeping(kept, config, progress, say, always=keep) as parts:
         result = study.compute(config, parts)
         run = Run(study, result, time.monotonic() - start)
         write_figure(figure, study.plot(result))
@@ -81,9 +83,13 @@ def run_study(
     return run
 
 
-def kept_parts(name: str, folder: Path) -> Path:
-    """Return the file that keeps the parts of a study that did not end."""
-    return folder / f"{name}.kept.npz"
+def kept_parts(name: str, folder: Path, config: Any) -> Path:
+    """Return the file that keeps the parts of a study that did not end.
+
+    Each configuration has its own, so that a quick run takes nothing from an interrupted full one.
+    """
+    mark = hashlib.sha256(origin(config).encode()).hexdigest()[:8]
+    return folder / f"{name}.{mark}.kept.npz"
 
 
 def print_run(run: Run, console: Console) -> None:
