@@ -102,6 +102,22 @@ def test_a_second_ctrl_c_does_not_lose_what_is_being_kept(tmp_path, monkeypatch)
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_full_disk_is_said_and_the_study_ends_as_it_would(tmp_path, monkeypatch):
+    path, said = tmp_path / "study.kept.npz", []
+    with pytest.raises(KeyboardInterrupt), keeping(path, Settings(), say=str) as parts:
+        parts("stage", KEYS, Cell, interrupted_after(1))
+
+    def full(path, _):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("loopcore.studies.frame.parts.write_npz", full)
+    with pytest.raises(KeyboardInterrupt), keeping(path, Settings(), say=said.append) as parts:
+        parts("stage", KEYS, Cell, interrupted_after(1))
+    problem = f"[Errno 28] No space left on device: '{path}'"
+    assert said == [f"going on from 1 part kept in {path}", f"1 part not kept: {problem}"]
+    assert path.exists()
+
+
 def test_stages_do_not_share_parts():
     kept = {}
     parts = Parts(kept=kept)

@@ -80,7 +80,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(result_files.os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left on device: '.*numbers\.json'"):
         write_json(path, {"a": 2})
     assert json.loads(path.read_text()) == {"a": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["numbers.json"]
@@ -95,3 +95,9 @@ def test_bad_names_are_refused_before_the_work(tmp_path):
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(ValueError, match=r"folder\.png: is a folder"):
         require_writable(tmp_path / "folder.png", ("png",))
+
+
+def test_a_folder_that_takes_no_files_is_refused_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(result_files.os, "access", lambda path, mode: (path, mode) != (tmp_path, 2))
+    with pytest.raises(ValueError, match=r"a\.png: files cannot be written to the folder"):
+        require_writable(tmp_path / "a.png", ("png",))

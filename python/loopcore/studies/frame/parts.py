@@ -138,9 +138,13 @@ def keeping(
         yield Parts(progress, kept)
     except BaseException:
         with _undisturbed():
-            _keep(path, made_by, kept, found)
-            if kept:
-                say(f"{_count(len(kept))} kept in {path}: the same command goes on from there")
+            try:
+                _keep(path, made_by, kept, found)
+            except OSError as problem:  # a full disk, say; why the study ended matters more
+                say(f"{_count(len(kept) - found)} not kept: {problem}")
+            else:
+                if kept:
+                    say(f"{_count(len(kept))} kept in {path}: the same command goes on from there")
         raise
     if always:
         _keep(path, made_by, kept, found)

@@ -47,7 +47,7 @@ def require_writable(path: Path, suffixes: tuple[str, ...]) -> None:
     Raises
     ------
     ValueError
-        If the name ends in none of `suffixes`, or the folder is missing.
+        If the name ends in none of `suffixes`, or the folder is missing or read-only.
     """
     if path.suffix.lower().lstrip(".") not in suffixes:
         known = " or ".join(f".{suffix}" for suffix in suffixes)
@@ -56,6 +56,8 @@ def require_writable(path: Path, suffixes: tuple[str, ...]) -> None:
         raise ValueError(f"{path}: there is no folder {path.parent}")
     if path.is_dir():
         raise ValueError(f"{path}: is a folder")
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{path}: files cannot be written to the folder {path.parent}")
 
 
 def require_figure(path: Path) -> None:
@@ -117,6 +119,9 @@ def _write(path: Path, content: bytes) -> None:
     try:
         part.write_bytes(content)
         os.replace(part, path)
+    except OSError as error:
+        error.filename = str(path)  # none is named where the disk is full
+        raise
     finally:
         part.unlink(missing_ok=True)
 
