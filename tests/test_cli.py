@@ -472,10 +472,14 @@ def test_a_stream_that_cannot_show_greek_gets_question_marks():
     assert "? = ?_max/?_min" in done.stdout
 
 
-@pytest.mark.parametrize("missing", ["typer", "rich", "tqdm", "pandas", "matplotlib", "scipy"])
+@pytest.mark.parametrize(
+    "missing", ["typer", "rich", "tqdm", "pandas", "matplotlib", "scipy", "jinja2"]
+)
 def test_a_missing_package_is_one_line(missing, tmp_path):
     run = ["run", WINE, "--target", "hue", "--plot", "a.png"]
-    arguments = ["study", "optima", "--quick"] if missing == "scipy" else run
+    report = ["report", "--studies", "optima"]
+    study = ["study", "optima", "--quick"]
+    arguments = {"scipy": study, "jinja2": report}.get(missing, run)
     program = (
         f"import sys; sys.modules[{missing!r}] = None; from loopcore.cli import main; "
         f"sys.argv = ['loopcore', *{arguments!r}]; main()"

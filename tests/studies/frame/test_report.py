@@ -1,4 +1,5 @@
 import base64
+import math
 import re
 from html.parser import HTMLParser
 
@@ -96,6 +97,12 @@ def test_quick_settings_are_said(tmp_path):
     words = " ".join(Page(make(tmp_path, quick=True).read_text("utf-8")).words)
     assert "quick, seed 0" in words
     assert "sizes = (1, 2);" in words
+
+
+def test_settings_are_written_for_people():
+    inner = Config(sizes=(), seed=1234)
+    assert report._shown((0.1 + 0.2, math.inf, 2.0**-9)) == "(0.3, ∞, 0.00195312)"
+    assert report._shown((inner, None, True, "a")) == "((sizes = (), seed = 1,234), none, yes, a)"
 
 
 def test_an_interrupted_report_has_what_ended_and_goes_on(tmp_path, studies):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
@@ -12,7 +13,7 @@ from typing import Any
 
 from loopcore.studies.frame import machine
 from loopcore.studies.frame.progress import Progress
-from loopcore.studies.frame.result_files import figure_bytes, plain, versions, write_text
+from loopcore.studies.frame.result_files import figure_bytes, versions, write_text
 from loopcore.studies.frame.runner import Run, kept_parts, run_study
 from loopcore.studies.frame.study import SUMMARIES, Study, find
 
@@ -51,9 +52,13 @@ def make_report(
 
     Raises
     ------
+    ModuleNotFoundError
+        Without Jinja.
     ValueError
         If there is no study of a name, or one is named twice.
     """
+    import jinja2  # noqa: F401  (is it there? the page is made last)
+
     if not names or len(set(names)) < len(names):
         raise ValueError(f"studies: expected names, each once, got {', '.join(names) or 'none'}")
     studies = [find(name) for name in names]
@@ -145,18 +150,28 @@ def _section(run: Run) -> dict[str, Any]:
     """Collect what the template shows of a study."""
     study: Study[Any, Any] = run.study
     figure = figure_bytes(study.plot(run.result), "svg", transparent=True)
-    settings = plain(run.result.config)
+    config = run.result.config
     return {
         "study": study,
         "figure": base64.b64encode(figure).decode(),
         "findings": study.findings(run.result),
         "sheets": study.sheets(run.result),
-        "settings": [(name, _shown(value)) for name, value in settings.items()],
+        "settings": [(f.name, _shown(getattr(config, f.name))) for f in dataclasses.fields(config)],
         "duration": duration(run.seconds),
     }
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, list):
+    """Write a setting: numbers to six digits, which the JSON file has in full."""
+    if dataclasses.is_dataclass(value):
+        fields = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
+        return "(" + ", ".join(f"{name} = {_shown(entry)}" for name, entry in fields) + ")"
+    if isinstance(value, tuple):
         return "(" + ", ".join(map(_shown, value)) + ")"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, bool) or value is None:
+        return "yes" if value else "no" if value is False else "none"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return "∞" if value == math.inf else f"{value:.6g}"
+    return str(value)
