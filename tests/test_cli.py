@@ -430,6 +430,14 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(loopcore_main, tmp_path, monkeypa
 # The program itself
 
 
+def test_ctrl_c_outside_a_command_is_said_too(loopcore_main, monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("loopcore.commands.print_help_alone", interrupted)
+    assert loopcore_main() == (130, "", "loopcore: interrupted\n")
+
+
 def test_version_and_help(loopcore_main):
     code, output, _ = loopcore_main("--version")
     assert code == 0

@@ -24,6 +24,8 @@ def main() -> NoReturn:
             code = app(standalone_mode=False)
         except UsageError as error:
             _leave(getattr(error, "format_message", error.__str__)(), 2)
+        if code == 130:  # Typer's too, for Ctrl-C outside the commands
+            _leave("interrupted", 130)
         sys.exit(code if isinstance(code, int) else 0)
     except KeyboardInterrupt:
         _leave("interrupted", 130)

@@ -39,7 +39,6 @@ def one_line_errors() -> Iterator[None]:
     except (ValueError, MemoryError) as error:
         raise UsageError(str(error) or "not enough memory") from error
     except KeyboardInterrupt:
-        say("interrupted")
         raise typer.Exit(130) from None
 
 
