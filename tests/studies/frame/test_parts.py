@@ -1,11 +1,12 @@
 import dataclasses
 import signal
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from loopcore.studies.frame.parts import Parts, keeping
+from loopcore.studies.frame.parts import Parts, keeping, origin
 from loopcore.studies.frame.result_files import write_npz
 
 
@@ -136,6 +137,23 @@ def test_parts_of_other_settings_are_not_used(tmp_path):
         parts("stage", KEYS, Cell, lambda key: calls.append(key) or measure(key))
     assert calls == KEYS
     assert said == []
+
+
+def test_parts_of_a_file_that_has_changed_are_not_used(tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Named:
+        text: Path
+
+    path, settings = tmp_path / "study.kept.npz", Named(tmp_path / "text")
+    assert origin(settings) == origin(settings)  # also where the file is missing
+    settings.text.write_text("one")
+    with pytest.raises(KeyboardInterrupt), keeping(path, settings, say=str) as parts:
+        parts("stage", KEYS, Cell, interrupted_after(2))
+    settings.text.write_text("two")
+    calls = []
+    with keeping(path, settings, say=pytest.fail) as parts:
+        parts("stage", KEYS, Cell, lambda key: calls.append(key) or measure(key))
+    assert calls == KEYS
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"something else"])

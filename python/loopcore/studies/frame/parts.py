@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import signal
 import threading
@@ -153,8 +155,21 @@ def keeping(
 
 
 def origin(settings: Any) -> str:
-    """Return a text of what parts depend on: settings, and versions of what computes."""
-    return json.dumps([versions(), plain(settings)])
+    """Return a text of what parts depend on: settings, files that they name, and versions."""
+    values = [getattr(settings, field.name) for field in dataclasses.fields(settings)]
+    files = [_digest(value) for value in values if isinstance(value, Path)]
+    return json.dumps([versions(), plain(settings), files])
+
+
+def _digest(path: Path) -> str:
+    """Return what tells a file's content from others, nothing where it is no file."""
+    if not path.is_file():
+        return ""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 @contextmanager
