@@ -388,6 +388,19 @@ def test_training_lowers_the_squared_error(alice):
     assert (alice.training_loss[..., 1] <= alice.training_loss[..., 0]).all()
 
 
+def test_ctrl_c_in_a_training_ends_the_study(monkeypatch):
+    fit = loopcore.fit
+
+    def interrupted(*arguments, **options):
+        found = fit(*arguments, **(options | {"iterations": 0}))
+        return found._replace(message="interrupted in iteration 1")
+
+    monkeypatch.setattr(loopcore, "fit", interrupted)
+    tasks = learning.Tasks(np.ones((2, 3, 3)), np.ones(2), np.ones(2))
+    with pytest.raises(KeyboardInterrupt):
+        learning.train(tasks, 1, over_lambda_max=True)
+
+
 def test_same_configuration_gives_the_same_bits_also_from_kept_parts(result, kept):
     again = compute(TINY)
     resumed = compute(TINY, Parts(kept=dict(list(kept.items())[: len(kept) // 2])))

@@ -168,6 +168,8 @@ def train(tasks: Tasks, T: int, *, over_lambda_max: bool) -> Training:
         iterations=_ITERATIONS,
         tolerance=1e-5,
     )
+    if fit.message.startswith("interrupted"):
+        raise KeyboardInterrupt  # fit keeps what it has, but half a training is none
     learned: Any = fit.model
     return Training(
         (1.0 if over_lambda_max else unit[0]) * np.diagonal(learned.Q.reshape(D, D))[:d],
