@@ -146,6 +146,12 @@ def test_fewest_loops_gives_up_on_a_bound_that_does_not_fall():
         theory.fewest_loops(1e-3, lambda _: 1.0)
 
 
+@pytest.mark.parametrize("bound", [*BOUNDS, theory.constant_step_bound])
+def test_bounds_say_their_source_and_what_they_assume(bound):
+    assert "Source: " in bound.__doc__
+    assert "q(0) = 0" in bound.__doc__
+
+
 @pytest.mark.parametrize("name", theory.__all__)
 def test_everything_public_is_documented(name):
     """test_docs.py runs the examples; here: they exist, with the arguments' shapes."""

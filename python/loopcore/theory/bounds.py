@@ -54,7 +54,10 @@ def gradient_descent_bound(T: npt.ArrayLike, kappa: npt.ArrayLike) -> Values:
     """Give the worst case of the step η = 1/λ_max, (1 − 1/κ)^T.
 
     It is below the theorem's exp(−T / 2κ), and reached when θ̂ is an eigenvector to λ_min.
-    Shapes, units and errors are those of `relative_error_bound`.
+
+    Source: |1 − ηλ|^T at λ = λ_min, where it is largest on the spectrum (the equation of
+    `loop_shrinkage`). It assumes q(0) = 0 and exact arithmetic, for any y. Shapes, units and errors
+    are those of `relative_error_bound`.
 
     Examples
     --------
@@ -69,7 +72,9 @@ def gradient_descent_bound(T: npt.ArrayLike, kappa: npt.ArrayLike) -> Values:
 def optimal_step_bound(T: npt.ArrayLike, kappa: npt.ArrayLike) -> Values:
     """Give the worst case of the best constant step η = 2/(λ_min + λ_max), ((κ − 1)/(κ + 1))^T.
 
-    Shapes, units and errors are those of `relative_error_bound`.
+    Source: Y. Saad, "Iterative Methods for Sparse Linear Systems", 2003, section 4.2.1, on
+    Richardson's iteration. It assumes q(0) = 0 and exact arithmetic, for any y. Shapes, units and
+    errors are those of `relative_error_bound`.
 
     Examples
     --------
@@ -85,8 +90,11 @@ def chebyshev_bound(T: npt.ArrayLike, kappa: npt.ArrayLike) -> Values:
     """Give the worst case after the last loop of the T-step Chebyshev schedule.
 
     It is 2ρ^T / (1 + ρ^(2T)) with ρ = (√κ − 1)/(√κ + 1), and no schedule of T steps has a smaller
-    one. It says nothing about the loops before the last. Shapes, units and errors are those of
-    `relative_error_bound`.
+    one. It says nothing about the loops before the last.
+
+    Source: Y. Saad, "Iterative Methods for Sparse Linear Systems", 2003, section 6.11, on
+    Chebyshev polynomials: 1 / C_T((κ + 1)/(κ − 1)). It assumes q(0) = 0 and exact arithmetic, for
+    any y. Shapes, units and errors are those of `relative_error_bound`.
 
     Examples
     --------
@@ -103,6 +111,9 @@ def constant_step_bound(
     T: npt.ArrayLike, eta: npt.ArrayLike, lambda_min: npt.ArrayLike, lambda_max: npt.ArrayLike
 ) -> Values:
     """Give the worst case of any constant step η, max(|1 − ηλ_min|, |1 − ηλ_max|)^T.
+
+    Source: |1 − ηλ| is convex in λ, so that it is largest at an end of the spectrum (the equation
+    of `loop_shrinkage`). It assumes q(0) = 0 and exact arithmetic, for any y.
 
     Parameters
     ----------
