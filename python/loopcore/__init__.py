@@ -5,6 +5,8 @@ from importlib.metadata import version as _version
 from loopcore import baselines as baselines
 from loopcore import models as models
 from loopcore import reference as reference
+from loopcore import tasks as tasks
+from loopcore import theory as theory
 from loopcore._attention import LoopedTransformer as LoopedTransformer
 from loopcore._config import show_config as show_config
 from loopcore._error_bound import error_bound as error_bound
@@ -45,6 +47,8 @@ __all__ = [
     "run",
     "show_config",
     "spectrum",
+    "tasks",
+    "theory",
     "trajectory",
     "vjp",
 ]

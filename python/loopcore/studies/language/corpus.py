@@ -62,13 +62,13 @@ class Corpus:
         start = config.lengths[-1] + config.history
         if text.training < start or len(text.words) - text.validation < config.blocks:
             raise ValueError(
-                f"text: expected at least {max(start / 0.6, config.blocks / 0.2):,.0f} words for "
-                f"these contexts and blocks, got {len(text.words):,} in {text.name}"
+                f"{text.name}: for these contexts and blocks expected at least "
+                f"{max(start / 0.6, config.blocks / 0.2):,.0f} words, got {len(text.words):,}"
             )
         if config.dimension + 2 > self.V:
             raise ValueError(
-                f"text: expected a vocabulary of at least {config.dimension + 2} words, "
-                f"got {self.V} in {text.name}"
+                f"{text.name}: expected a vocabulary of at least {config.dimension + 2} words, "
+                f"got {self.V}"
             )
         training = text.words[: text.training]
         self.share = unigram(training, self.V)  # (V,)
